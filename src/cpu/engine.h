@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every way of running a CPU offers: enter the guest, run until the monitor is needed. */
+#pragma once
+#include "base/base.h"
+#include "base/err.h"
+
+struct vm;
+struct vcpu;
+
+enum vcpu_exit {
+    VCPU_HALT,     /* HLT, MWAIT or wait-for-SIPI: sleep until vcpu_has_work */
+    VCPU_KICK,     /* a request is pending that the thread loop must see */
+    VCPU_SHUTDOWN, /* triple fault */
+};
+
+struct engine_ops {
+    const char *name;
+    must_check int (*vcpu_attach)(struct vcpu *c, struct err *err); /* sets c->engine_state */
+    void (*vcpu_detach)(struct vcpu *c);
+    enum vcpu_exit (*run)(struct vcpu *c); /* the vCPU's own thread */
+};
+
+extern const struct engine_ops engine_interp;

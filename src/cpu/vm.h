@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the virtual CPUs of one machine share. The machine (src/machine) fills it in. */
+#pragma once
+#include "base/base.h"
+#include "bus/bus.h"
+#include "bus/clock.h"
+#include "cpu/cpuid.h"
+#include "cpu/trace.h"
+#include "mem/mem.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define VM_MAX_CPUS 64
+
+struct vcpu;
+struct engine_ops;
+struct i8259;
+
+enum vm_event {
+    VM_EVENT_SHUTDOWN, /* a CPU went into the shutdown state (triple fault) */
+    VM_EVENT_CRASH,    /* vm_crash: crash_text says why */
+};
+
+struct vm {
+    struct mem *mem;
+    struct bus pio, mmio;
+    struct clock *clock;
+    struct i8259 *pic; /* INTR source of a CPU whose local APIC passes LINT0 through; may be NULL */
+    pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */
+    const struct engine_ops *engine;
+    struct cpu_model model;
+    struct trace trace;
+
+    unsigned ncpus;
+    struct vcpu *cpu[VM_MAX_CPUS];
+
+    _Atomic u64 a20_mask; /* ANDed to every physical address */
+
+    /* Told from a vCPU thread, no lock held. */
+    void (*event)(void *opaque, enum vm_event event);
+    void *event_opaque;
+    char crash_text[256]; /* written once by vm_crash; read after VM_EVENT_CRASH */
+    atomic_flag crashed;
+
+    /* Stop-the-world (cpu/exclusive.c): one CPU works while all others are out of guest code. */
+    pthread_mutex_t exclusive_lock;
+    pthread_cond_t exclusive_cond;
+    _Atomic u32 exclusive_pending; /* exclusive_lock to write */
+    unsigned running;              /* CPUs inside guest code; exclusive_lock */
+};
+
+/* Stops this VM, not the process: for what a guest did that Domus cannot go on from. Returns. */
+void vm_crash(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
+
+/* Line A20: off clears bit 20 of physical addresses. Any thread. */
+void vm_set_a20(struct vm *vm, bool on);
