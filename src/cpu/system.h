@@ -45,3 +45,8 @@ u64 dr_match_exec(const struct vcpu *c, gva_t va); /* DR6 bits of those that mat
    CPUID leaves 40000000h and 40000001h offer it. */
 void kvmclock_write_system_time(struct vcpu *c, u64 val);
 void kvmclock_write_wall_clock(struct vcpu *c, u64 val);
+/* The guest has moved its TSC: the page with the time is written anew. */
+void kvmclock_tsc_changed(struct vcpu *c);
+
+/* The registers of cpu/msr.c that RESET clears and INIT leaves alone. */
+void cpu_reset_msrs(struct vcpu *c);

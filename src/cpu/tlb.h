@@ -11,7 +11,7 @@
 #pragma once
 #include "base/base.h"
 
-#define TLB_ENTRIES 2048u
+#define TLB_ENTRIES 1024u
 
 enum mmu_index { /* by whose rights an access is made */
                  MMU_USER,
@@ -34,8 +34,11 @@ struct tlb {
     struct tlb_entry entry[MMU_KINDS + 1][TLB_ENTRIES]; /* the last row stays empty */
     u64 asid[2]; /* the numbers in force: [0] lower half, [1] upper half; 1 … 4095 */
     u64 next_asid;
+    u32 epoch;           /* counts flushes that the numbers do not show */
     u16 pcid_asid[4096]; /* number of each PCID, 0 for none */
     bool upper_private;  /* a non-global page was filled in the upper half */
+    bool large[2];       /* a piece of a large page was filled in this half: INVLPG must drop all
+                            pieces, so it drops the half */
 };
 
 static inline u64 tlb_tag(const struct tlb *t, gva_t va)
@@ -55,3 +58,6 @@ void tlb_flush_page(struct vcpu *c, gva_t va);
 /* CR3 was written: `keep` is bit 63 with CR4.PCIDE. */
 void tlb_switch(struct vcpu *c, u64 cr3, bool keep);
 void tlb_flush_pcid(struct vcpu *c, u16 pcid);
+/* REQ_CODE: write entries of pages that now hold decoded code are dropped; since this CPU may just
+   have written through them, the code counts as changed. */
+void tlb_forget_code_writes(struct vcpu *c);

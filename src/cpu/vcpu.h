@@ -39,7 +39,7 @@ enum vcpu_req {
     REQ_TLB_FLUSH = BIT(5),
     REQ_EXIT = BIT(6),      /* leave run() with VCPU_KICK: pause, reset, quit */
     REQ_EXCLUSIVE = BIT(7), /* another CPU wants the world to stand still */
-    REQ_TSC_TIMER = BIT(8), /* unused by engines; wakes a halted CPU */
+    REQ_CODE = BIT(8),      /* a page of RAM has become a code page: stop writing to it unseen */
 };
 
 enum cpu_mode { /* how code is decoded */
@@ -50,7 +50,8 @@ enum cpu_mode { /* how code is decoded */
 
 enum activity { ACTIVITY_RUN, ACTIVITY_HLT, ACTIVITY_WAIT_SIPI, ACTIVITY_SHUTDOWN };
 
-/* What the next instruction is shielded from. */
+/* What the next instruction is shielded from: STI from interrupts, MOV SS and POP SS from NMI and
+   debug traps as well (SDM 3A 6.8.3). */
 #define SHADOW_STI    BIT(0)
 #define SHADOW_MOV_SS BIT(1)
 
@@ -64,6 +65,11 @@ struct fpu {
     u16 fcs, fds;
     u32 mxcsr;
 } __attribute__((aligned(64)));
+
+/* Machine-check banks as MCG_CAP announces them, and their registers in MSR order; the last is
+   AMD's MCi_CTL_MASK. */
+enum { MC_BANKS = 5 };
+enum { MC_CTL, MC_STATUS, MC_ADDR, MC_MISC, MC_CTL_MASK, MC_REGS };
 
 struct excp { /* an exception on its way (cpu/excp.h) */
     u8 vector;
@@ -96,7 +102,10 @@ struct vcpu {
     u64 tsc_aux, tsc_offset, tsc_adjust;
     u64 pat, misc_enable, spec_ctrl;
     u64 mtrr_def_type, mtrr_fix[11], mtrr_var[16]; /* base, mask pairs */
-    u64 mcg_status;
+    u64 mcg_status, mcg_ctl;
+    u64 mc[MC_BANKS][MC_REGS]; /* machine-check banks */
+    u64 debugctl;
+    u64 syscfg, hwcr; /* AMD */
     u64 kvm_system_time, kvm_wall_clock; /* MSRs of the paravirtual clock as the guest wrote them */
     struct fpu fpu;
 
@@ -115,6 +124,7 @@ struct vcpu {
     u64 pending_db; /* DR6 bits of a trap-class #DB due after this instruction */
     u8 activity;    /* enum activity */
     bool nmi_blocked;
+    bool exclusive; /* between exclusive_begin and exclusive_end */
     u64 monitor_gpa; /* armed by MONITOR; UINT64_MAX when not */
 
     struct excp excp; /* what cpu_raise threw */
@@ -131,6 +141,7 @@ struct vcpu {
     struct lapic *lapic;
     void *engine_state;
 
+    atomic_bool sleeping;       /* in vcpu_sleep */
     pthread_mutex_t sleep_lock; /* for sleep_cond only */
     pthread_cond_t sleep_cond;
 };

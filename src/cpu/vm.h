@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
+#include "bus/irq.h"
 #include "cpu/cpuid.h"
 #include "cpu/trace.h"
 #include "mem/mem.h"
@@ -27,6 +28,7 @@ struct vm {
     struct bus pio, mmio;
     struct clock *clock;
     struct i8259 *pic; /* INTR source of a CPU whose local APIC passes LINT0 through; may be NULL */
+    struct irq ferr;   /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
     pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */
     const struct engine_ops *engine;
     struct cpu_model model;
@@ -52,6 +54,9 @@ struct vm {
 
 /* Stops this VM, not the process: for what a guest did that Domus cannot go on from. Returns. */
 void vm_crash(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
+
+/* 64 random bits for the guest: the seam through which entropy enters. Any thread. */
+u64 vm_random(struct vm *vm);
 
 /* Line A20: off clears bit 20 of physical addresses. Any thread. */
 void vm_set_a20(struct vm *vm, bool on);

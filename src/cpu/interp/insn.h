@@ -38,7 +38,7 @@ enum insn_form {
 #define INSN_CL     BIT(5) /* the last operand is CL (shifts) */
 #define INSN_MODE16 BIT(6) /* decoded as 16-bit code */
 #define INSN_MODE64 BIT(7) /* decoded as 64-bit code */
-#define INSN_OP66   BIT(8) /* has an operand-size prefix */
+#define INSN_IMM    BIT(8) /* has an immediate operand */
 
 #define REG_ZERO ((u8)(16 * 8)) /* always reads 0 */
 #define REG_RIP  ((u8)(17 * 8)) /* the next instruction, for RIP-relative addresses */
@@ -68,9 +68,9 @@ struct insn {
 };
 
 #define GPR8(c, off)  (*((u8 *)(c)->gpr + (off)))
-#define GPR16(c, off) (*(u16 *)(void *)((u8 *)(c)->gpr + (off)))
-#define GPR32(c, off) (*(u32 *)(void *)((u8 *)(c)->gpr + (off)))
-#define GPR64(c, off) (*(u64 *)(void *)((u8 *)(c)->gpr + (off)))
+#define GPR16(c, off) (*(host_u16 *)((u8 *)(c)->gpr + (off)))
+#define GPR32(c, off) (*(host_u32 *)((u8 *)(c)->gpr + (off)))
+#define GPR64(c, off) (*(host_u64 *)((u8 *)(c)->gpr + (off)))
 
 static inline u64 reg_get(struct vcpu *c, u8 off, unsigned size)
 {

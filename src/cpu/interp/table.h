@@ -18,6 +18,7 @@ typedef insn_fn *const insn_forms[FORM_COUNT][4];
 struct insn_desc {
     insn_fn *fn;             /* the general function; may be NULL if forms covers all */
     const insn_forms *forms; /* or NULL */
+    insn_fn *const *by_cond; /* or NULL: sixteen functions by condition code */
     u16 feature;             /* enum x86_feature; X86_ALWAYS */
     u8 flags;                /* DESC_* */
 };

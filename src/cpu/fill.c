@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/fill.h"
+
+#include "cpu/access.h"
+#include "cpu/excp.h"
+#include "cpu/system.h"
+#include "cpu/walk.h"
+#include "dev/lapic.h"
+
+
+bool is_lapic_page(const struct vcpu *c, gpa_t gpa)
+{
+    u64 base = lapic_base(c->lapic);
+    u64 phys = ~(~(u64)0 << c->vm->model.phys_bits);
+
+    return unlikely(((gpa ^ base) & PAGE_MASK & phys) == 0) &&
+           (base & (BIT64(11) | BIT64(10))) == BIT64(11);
+}
+
+static void insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, const struct place *p)
+{
+    struct tlb *t = &c->tlb;
+    struct tlb_entry *e = &t->entry[mmu][tlb_slot(va)];
+    u64 tag;
+
+    if (dr_page_watched(c, va & PAGE_MASK))
+        return;
+    if (va >> 63 && !w->global)
+        t->upper_private = true;
+    if (w->large)
+        t->large[va >> 63] = true;
+    tag = tlb_tag(t, va);
+    e->addend = (uintptr_t)p->host - va;
+    e->rtag = tag;
+    e->xtag = w->executable ? tag : 0;
+    e->wtag = w->writable && !atomic_load(&c->vm->mem->pages[p->page].has_code) ? tag : 0;
+}
+
+struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
+{
+    unsigned mmu = how & MMU_INDEX_MASK;
+    u32 pfec = access;
+    struct walk w;
+    struct place p;
+
+    if (mmu == MMU_USER_AC)
+        mmu = MMU_USER;
+    if (mmu == MMU_USER)
+        pfec |= PFEC_U;
+    if (c->long_mode && !is_canonical(c, va))
+        cpu_raise_err(c, how & MMU_STACK ? VEC_SS : VEC_GP, 0);
+    if (!page_walk(c, va, mmu, &pfec, &w))
+        cpu_raise_pf(c, va, pfec);
+    p.gpa = w.gpa;
+    p.page = mem_page_of(c->vm->mem, w.gpa);
+    p.host = NULL;
+    if (p.page == UINT64_MAX || is_lapic_page(c, w.gpa))
+        return p;
+    p.host = mem_ptr(c->vm->mem, w.gpa);
+    insert(c, va, mmu, &w, &p);
+    return p;
+}
+
+/* Every CPU's write entries for the page must go: ours now, the others' at their next boundary. */
+static void mark_code(struct vcpu *c, struct mem_page *page)
+{
+    struct vm *vm = c->vm;
+
+    atomic_store(&page->has_code, 1);
+    tlb_forget_code_writes(c);
+    for (unsigned n = 0; n < vm->ncpus; n++)
+        if (vm->cpu[n] && vm->cpu[n] != c)
+            vcpu_request(vm->cpu[n], REQ_CODE);
+}
+
+struct place fetch_place(struct vcpu *c, gva_t va)
+{
+    unsigned mmu = c->cpl == 3 ? MMU_USER : MMU_SUPER;
+    const struct tlb_entry *e = &c->tlb.entry[mmu][tlb_slot(va)];
+    struct place p;
+
+    if (likely(e->xtag == tlb_tag(&c->tlb, va))) {
+        p.host = (u8 *)(uintptr_t)(va + e->addend);
+        p.page = (u64)(p.host - c->vm->mem->ram) >> PAGE_SHIFT;
+        p.gpa = UINT64_MAX; /* not needed for RAM */
+    } else {
+        p = tlb_fill(c, va, PFEC_I, mmu);
+    }
+    if (p.host && unlikely(!atomic_load_explicit(&c->vm->mem->pages[p.page].has_code,
+                                                 memory_order_relaxed)))
+        mark_code(c, &c->vm->mem->pages[p.page]);
+    return p;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/interp/blocks.h"
+
+#include "cpu/excp.h"
+#include "cpu/fill.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define ARENA_SIZE (64 * MiB) /* address space; pages are touched as code is decoded */
+#define BUCKETS    16384u
+#define MAX_INSNS  64u
+#define JUMPS      4096u
+
+/* Linear address to block, valid for one address space, mode and TLB content. */
+struct jump {
+    gva_t va;
+    u64 key;
+    const struct block *block;
+};
+
+struct blocks {
+    struct decoder decoder;
+    u8 *arena;
+    size_t used;
+    struct block *bucket[BUCKETS];
+    struct jump jump[JUMPS];
+    struct block *scratch;    /* one instruction fetched from a device */
+    _Atomic u32 scratch_gen;  /* never equal to a block's: scratch is not kept */
+};
+
+int blocks_new(struct blocks **out, struct err *err)
+{
+    struct blocks *b = calloc(1, sizeof(*b));
+    struct simd *simd = NULL;
+    int rc;
+
+    if (!b)
+        return err_set(err, ENOMEM, "no memory for the instruction cache");
+    b->arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    b->scratch = malloc(sizeof(struct block) + sizeof(struct insn));
+    if (b->arena == MAP_FAILED || !b->scratch) {
+        rc = err_set(err, ENOMEM, "no memory for the instruction cache");
+        goto fail;
+    }
+    rc = simd_new(&simd, err);
+    if (rc)
+        goto fail;
+    decoder_init(&b->decoder, simd);
+    *out = b;
+    return 0;
+fail:
+    blocks_free(b);
+    return rc;
+}
+
+void blocks_free(struct blocks *b)
+{
+    if (!b)
+        return;
+    if (b->decoder.simd)
+        simd_free(b->decoder.simd);
+    if (b->arena && b->arena != MAP_FAILED)
+        munmap(b->arena, ARENA_SIZE);
+    free(b->scratch);
+    free(b);
+}
+
+static void forget_all(struct blocks *b)
+{
+    b->used = 0;
+    memset(b->bucket, 0, sizeof(b->bucket));
+    memset(b->jump, 0, sizeof(b->jump));
+}
+
+static struct block **bucket_of(struct blocks *b, const u8 *host, u8 mode)
+{
+    u64 h = (uintptr_t)host * 0x9e3779b97f4a7c15ull;
+
+    return &b->bucket[(h >> 40 ^ mode) & (BUCKETS - 1)];
+}
+
+static gva_t code_linear(const struct vcpu *c, u64 rip)
+{
+    if (c->mode == MODE_64)
+        return rip;
+    return (u32)(c->seg[SEG_CS].base + rip);
+}
+
+/* Bytes of the instruction at va that lie past the end of its page; raises their faults. */
+static void fetch_tail(struct vcpu *c, gva_t va, unsigned first, u8 *to)
+{
+    gva_t next = c->long_mode ? va + first : (u32)(va + first);
+    struct place p = fetch_place(c, next);
+
+    for (unsigned n = first; n < INSN_MAX_BYTES; n++)
+        to[n] = p.host ? host_ld8(p.host + (n - first))
+                       : (u8)bus_read(&c->vm->mmio, p.gpa + (n - first), 1);
+}
+
+static bool straddle_matches(struct vcpu *c, const struct block *blk, gva_t va)
+{
+    unsigned first = PAGE_SIZE - (unsigned)(va & (PAGE_SIZE - 1));
+    u8 now[INSN_MAX_BYTES];
+
+    fetch_tail(c, va, first, now);
+    return !memcmp(now + first, blk->raw + first, blk->insn[0].len - first);
+}
+
+static struct block *arena_block(struct blocks *b)
+{
+    size_t most = sizeof(struct block) + MAX_INSNS * sizeof(struct insn);
+
+    if (b->used + most > ARENA_SIZE)
+        forget_all(b);
+    return (struct block *)(void *)(b->arena + b->used);
+}
+
+static void arena_commit(struct blocks *b, const struct block *blk)
+{
+    b->used += align_up(sizeof(*blk) + blk->n * sizeof(struct insn), 16);
+}
+
+/* The single instruction that starts in this page and ends in the next. */
+static void decode_straddling(struct blocks *b, struct vcpu *c, gva_t va, struct block *blk,
+                              unsigned first)
+{
+    memcpy(blk->raw, blk->host, first);
+    fetch_tail(c, va, first, blk->raw);
+    (void)insn_decode(&b->decoder, c, blk->raw, INSN_MAX_BYTES, &blk->insn[0]);
+    blk->n = 1;
+    blk->straddles = true;
+}
+
+/*
+ * Decodes from blk->host to a branch or the page's end. False if it must be done again, since the
+ * thunks of earlier instructions have gone.
+ */
+static bool decode_run(struct blocks *b, struct vcpu *c, gva_t va, struct block *blk)
+{
+    unsigned left = PAGE_SIZE - (unsigned)(va & (PAGE_SIZE - 1)), at = 0;
+
+    blk->n = 0;
+    blk->straddles = false;
+    while (blk->n < MAX_INSNS && at < left) {
+        unsigned avail = (unsigned)min_u64(left - at, INSN_MAX_BYTES);
+        u8 bytes[INSN_MAX_BYTES];
+        enum decode_result r;
+
+        for (unsigned n = 0; n < avail; n++)
+            bytes[n] = host_ld8(blk->host + at + n);
+        r = insn_decode(&b->decoder, c, bytes, avail, &blk->insn[blk->n]);
+        if (r == DECODE_SIMD_FULL)
+            return false;
+        if (r == DECODE_MORE) {
+            if (blk->n == 0)
+                decode_straddling(b, c, va, blk, left);
+            break;
+        }
+        at += blk->insn[blk->n++].len;
+        if (r == DECODE_END)
+            break;
+    }
+    blk->bytes = (u16)(blk->straddles ? blk->insn[0].len : at);
+    return true;
+}
+
+static struct block *decode_block(struct blocks *b, struct vcpu *c, gva_t va, const struct place *p)
+{
+    struct mem_page *page = &c->vm->mem->pages[p->page];
+    struct block **bucket;
+    struct block *blk;
+
+    for (;;) {
+        blk = arena_block(b);
+        blk->host = p->host;
+        blk->mode = c->mode;
+        blk->page_gen = &page->code_gen;
+        blk->gen = atomic_load_explicit(&page->code_gen, memory_order_acquire);
+        if (decode_run(b, c, va, blk))
+            break;
+        forget_all(b);
+    }
+    arena_commit(b, blk);
+    bucket = bucket_of(b, p->host, c->mode);
+    blk->next = *bucket;
+    *bucket = blk;
+    return blk;
+}
+
+/* Code in a device or where nothing is: decoded afresh each time. */
+static const struct block *decode_device(struct blocks *b, struct vcpu *c, const struct place *p)
+{
+    struct block *blk = b->scratch;
+    u8 bytes[INSN_MAX_BYTES];
+
+    for (unsigned n = 0; n < INSN_MAX_BYTES; n++)
+        bytes[n] = (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
+    *blk = (struct block){.host = NULL, .page_gen = &b->scratch_gen, .gen = 1, .n = 1,
+                          .mode = c->mode};
+    memcpy(blk->raw, bytes, sizeof(bytes));
+    if (insn_decode(&b->decoder, c, bytes, INSN_MAX_BYTES, &blk->insn[0]) == DECODE_SIMD_FULL)
+        forget_all(b);
+    blk->bytes = blk->insn[0].len;
+    return blk;
+}
+
+static u64 jump_key(const struct vcpu *c, gva_t va)
+{
+    return c->tlb.asid[va >> 63] | (u64)c->mode << 12 | (u64)(c->cpl == 3) << 14 |
+           (u64)c->tlb.epoch << 16;
+}
+
+const struct block *blocks_at(struct blocks *b, struct vcpu *c)
+{
+    gva_t va = code_linear(c, c->rip);
+    u64 key = jump_key(c, va);
+    struct jump *j = &b->jump[(va ^ va >> 12) & (JUMPS - 1)];
+    struct block **link, *blk;
+    struct place p;
+
+    if (likely(j->va == va && j->key == key) && likely(block_valid(j->block)))
+        return j->block;
+    p = fetch_place(c, va);
+    if (!p.host)
+        return decode_device(b, c, &p);
+    for (link = bucket_of(b, p.host, c->mode); (blk = *link);) {
+        if (!block_valid(blk)) {
+            *link = blk->next;
+        } else if (blk->host == p.host && blk->mode == c->mode) {
+            break;
+        } else {
+            link = &blk->next;
+        }
+    }
+    if (blk && blk->straddles && !straddle_matches(c, blk, va)) {
+        *link = blk->next;
+        blk = NULL;
+    }
+    if (!blk)
+        blk = decode_block(b, c, va, &p);
+    /* fetch_place may have marked the page and renewed the key; straddling blocks are compared at
+       each use and so never enter. */
+    if (!blk->straddles)
+        *j = (struct jump){va, jump_key(c, va), blk};
+    return blk;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reference engine: runs decoded blocks, one function per instruction. Between blocks, and
+ * after any instruction that sets vcpu.leave, it looks at requests, interrupts and debug state.
+ * Whatever needs a look at every instruction (TF, shadows, execution breakpoints, RF, tracing)
+ * goes through `step`.
+ */
+#include "cpu/access.h"
+#include "cpu/engine.h"
+#include "cpu/excp.h"
+#include "cpu/exclusive.h"
+#include "cpu/far.h"
+#include "cpu/interp/blocks.h"
+#include "cpu/interp/interp.h"
+#include "cpu/interp/ops.h"
+#include "cpu/interp/trace_insn.h"
+#include "cpu/system.h"
+#include "dev/i8259.h"
+#include "dev/lapic.h"
+
+#include <errno.h>
+
+static int interp_attach(struct vcpu *c, struct err *err)
+{
+    struct blocks *b;
+    int rc = blocks_new(&b, err);
+
+    if (!rc)
+        c->engine_state = b;
+    return rc;
+}
+
+static void interp_detach(struct vcpu *c)
+{
+    blocks_free(c->engine_state);
+    c->engine_state = NULL;
+}
+
+static void sipi(struct vcpu *c)
+{
+    u8 vector = atomic_load(&c->sipi_vector);
+
+    c->seg[SEG_CS].sel = (u16)(vector << 8);
+    c->seg[SEG_CS].base = (u64)vector << 12;
+    c->rip = c->ip = 0;
+    c->activity = ACTIVITY_RUN;
+    vcpu_update_mode(c);
+}
+
+/* Housekeeping that other threads asked for. */
+static void serve_requests(struct vcpu *c, u32 req)
+{
+    if (req & REQ_EXCLUSIVE)
+        vcpu_guest_pause(c);
+    if (req & REQ_TLB_FLUSH)
+        tlb_flush_all(c);
+    if (req & REQ_CODE)
+        tlb_forget_code_writes(c);
+    if (req & REQ_INIT) {
+        vcpu_reset(c, true);
+        lapic_reset(c->lapic, true);
+    }
+    if ((req & REQ_SIPI) && c->activity == ACTIVITY_WAIT_SIPI)
+        sipi(c);
+}
+
+static bool deliver(struct vcpu *c, u8 vector)
+{
+    c->activity = ACTIVITY_RUN;
+    c->ip = c->rip;
+    return cpu_deliver_event(c, vector, INT_EXTERNAL);
+}
+
+static int interrupt_vector(struct vcpu *c)
+{
+    int vector = lapic_pending(c->lapic);
+
+    if (vector >= 0) {
+        lapic_accept(c->lapic, (u8)vector);
+    } else if (lapic_extint_pending(c->lapic) && c->vm->pic) {
+        pthread_mutex_lock(&c->vm->lock);
+        vector = i8259_ack(c->vm->pic);
+        pthread_mutex_unlock(&c->vm->lock);
+    }
+    return vector;
+}
+
+/* Takes what may be taken between instructions. False: triple fault. */
+static bool take_events(struct vcpu *c)
+{
+    if (c->pending_db && !(c->shadow & SHADOW_MOV_SS)) {
+        c->dr6 |= c->pending_db;
+        c->pending_db = 0;
+        c->ip = c->rip;
+        if (!cpu_deliver_event(c, VEC_DB, INT_TRAP))
+            return false;
+    }
+    if (c->activity == ACTIVITY_WAIT_SIPI || c->shadow)
+        return true;
+    if ((atomic_load(&c->req) & REQ_NMI) && !c->nmi_blocked) {
+        atomic_fetch_and(&c->req, ~(u32)REQ_NMI);
+        return deliver(c, VEC_NMI);
+    }
+    if (c->eflags & EFLAGS_IF) {
+        int vector = interrupt_vector(c);
+        if (vector >= 0)
+            return deliver(c, (u8)vector);
+    }
+    return true;
+}
+
+static bool needs_step(const struct vcpu *c)
+{
+    return c->shadow || (c->eflags & (EFLAGS_TF | EFLAGS_RF)) || dr_exec_armed(c) ||
+           trace_on(&c->vm->trace, TRACE_INSN);
+}
+
+/* The last byte of what is executed must be within CS' limit. */
+static bool within_cs(const struct vcpu *c, unsigned bytes)
+{
+    return c->mode == MODE_64 || c->rip + bytes - 1 <= c->seg[SEG_CS].limit;
+}
+
+static void run_insn(struct vcpu *c, const struct insn *i)
+{
+    c->ip = c->rip;
+    c->rip += i->len;
+    i->fn(c, i);
+    c->insns++;
+}
+
+static bool is_software_interrupt(const struct insn *i)
+{
+    return i->fn == op_int || i->fn == op_int3 || i->fn == op_into || i->fn == op_int1;
+}
+
+/* One instruction, with everything that can happen around one. */
+static void step(struct vcpu *c)
+{
+    bool tf = c->eflags & EFLAGS_TF;
+    const struct block *b;
+    const struct insn *i;
+
+    c->ip = c->rip;
+    if (dr_exec_armed(c) && !(c->eflags & EFLAGS_RF) && !(c->shadow & SHADOW_MOV_SS)) {
+        u64 hits = dr_match_exec(c, c->mode == MODE_64 ? c->rip
+                                                       : (u32)(c->seg[SEG_CS].base + c->rip));
+        if (hits)
+            cpu_raise_db(c, hits);
+    }
+    b = blocks_at(c->engine_state, c);
+    i = &b->insn[0];
+    if (!within_cs(c, i->len))
+        cpu_raise_gp0(c);
+    if (trace_on(&c->vm->trace, TRACE_INSN))
+        trace_insn(c, b);
+    c->eflags &= ~(u32)EFLAGS_RF;
+    c->shadow = 0;
+    run_insn(c, i);
+    if (!tf || is_software_interrupt(i))
+        return;
+    if (i->fn == op_syscall && !(c->eflags & EFLAGS_TF))
+        return;
+    if (!(c->shadow & SHADOW_MOV_SS))
+        c->pending_db |= DR6_BS;
+}
+
+bool interp_step(struct vcpu *c)
+{
+    jmp_buf unwind, *outer = c->unwind;
+    bool ok;
+
+    vcpu_guest_enter(c);
+    c->unwind = &unwind;
+    ok = setjmp(unwind) == 0;
+    if (ok)
+        step(c);
+    else if (c->exclusive)
+        exclusive_end(c);
+    c->unwind = outer;
+    vcpu_guest_leave(c);
+    return ok;
+}
+
+static void run_blocks(struct vcpu *c)
+{
+    struct blocks *blocks = c->engine_state;
+
+    c->leave = false;
+    do {
+        const struct block *b = blocks_at(blocks, c);
+        const struct insn *i = b->insn, *end = i + b->n;
+
+        if (unlikely(!within_cs(c, b->bytes))) {
+            step(c);
+            return;
+        }
+        do {
+            c->ip = c->rip;
+            c->rip += i->len;
+            i->fn(c, i);
+            i++;
+        } while (i != end && likely(!c->leave));
+        c->insns += (u64)(i - b->insn);
+        if (c->mode == MODE_32)
+            c->rip = (u32)c->rip;
+    } while (likely(!c->leave && !atomic_load_explicit(&c->req, memory_order_relaxed)));
+}
+
+static enum vcpu_exit run(struct vcpu *c)
+{
+    for (;;) {
+        u32 req = atomic_load(&c->req);
+        if (req) {
+            atomic_fetch_and(&c->req, ~(req & ~(u32)REQ_NMI));
+            serve_requests(c, req);
+            if (req & REQ_EXIT)
+                return VCPU_KICK;
+        }
+        if (!take_events(c) || c->activity == ACTIVITY_SHUTDOWN)
+            return VCPU_SHUTDOWN;
+        if (c->activity != ACTIVITY_RUN)
+            return VCPU_HALT;
+        if (needs_step(c))
+            step(c);
+        else
+            run_blocks(c);
+    }
+}
+
+static enum vcpu_exit interp_run(struct vcpu *c)
+{
+    jmp_buf unwind;
+    enum vcpu_exit exit;
+
+    vcpu_guest_enter(c);
+    c->unwind = &unwind;
+    if (setjmp(unwind)) { /* every exception of the guest comes back here */
+        if (c->exclusive)
+            exclusive_end(c);
+        c->shadow = 0;
+        c->pending_db = 0;
+        exit = cpu_deliver(c) ? run(c) : VCPU_SHUTDOWN;
+    } else {
+        exit = run(c);
+    }
+    c->unwind = NULL;
+    vcpu_guest_leave(c);
+    return exit;
+}
+
+const struct engine_ops engine_interp = {
+    .name = "interp",
+    .vcpu_attach = interp_attach,
+    .vcpu_detach = interp_detach,
+    .run = interp_run,
+};
