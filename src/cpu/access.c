@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cpu/access.h"
 
-#include "cpu/excp.h"
 #include "cpu/exclusive.h"
+#include "cpu/excp.h"
 #include "cpu/fill.h"
 #include "cpu/system.h"
 #include "dev/lapic.h"
@@ -94,6 +94,13 @@ static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned 
     }
 }
 
+/* An operand that begins below the canonical hole and ends in it is refused as a whole. */
+static void check_canonical_end(struct vcpu *c, gva_t va, unsigned size, unsigned how)
+{
+    if (c->long_mode && !is_canonical(c, va + size - 1))
+        cpu_raise_err(c, how & MMU_STACK ? VEC_SS : VEC_GP, 0);
+}
+
 static unsigned bytes_to_page_end(gva_t va)
 {
     return PAGE_SIZE - (unsigned)(va & (PAGE_SIZE - 1));
@@ -112,6 +119,7 @@ u64 lin_read_slow(struct vcpu *c, gva_t va, unsigned size, unsigned how)
     u64 val;
 
     check_alignment(c, va, size, how);
+    check_canonical_end(c, va, size, how);
     p = tlb_fill(c, va, 0, how);
     if (likely(first >= size)) {
         val = read_place(c, &p, size);
@@ -130,6 +138,7 @@ void lin_write_slow(struct vcpu *c, gva_t va, unsigned size, u64 val, unsigned h
     struct place p, q;
 
     check_alignment(c, va, size, how);
+    check_canonical_end(c, va, size, how);
     p = tlb_fill(c, va, PFEC_W, how);
     if (likely(first >= size)) {
         write_place(c, &p, size, val);
@@ -238,6 +247,7 @@ static void probe(struct vcpu *c, gva_t va, unsigned len, u32 access, unsigned h
     unsigned first = bytes_to_page_end(va);
 
     check_alignment(c, va, len, how);
+    check_canonical_end(c, va, len, how);
     (void)tlb_fill(c, va, access, how);
     if (first < len)
         (void)tlb_fill(c, lin_add(c, va, first), access, how);
@@ -263,7 +273,7 @@ void lin_probe_read(struct vcpu *c, gva_t va, unsigned len, unsigned how)
         bool ok;                                                                                   \
         __asm__ volatile("lock cmpxchg %[new], %[mem]"                                             \
                          : "=@ccz"(ok), "+a"(expect), [mem] "+m"(*(host_##type *)p)                \
-                         : [new] reg((type)new)                                                    \
+                         : [new] reg((type) new)                                                   \
                          : "memory");                                                              \
         *old = expect;                                                                             \
         return ok;                                                                                 \
@@ -349,8 +359,8 @@ no_tsan bool lin_cmpxchg16(struct vcpu *c, gva_t va, u64 old[2], const u64 new[2
         return ok;
     }
     __asm__ volatile("lock cmpxchg16b %[mem]"
-                     : "=@ccz"(ok), "+a"(old[0]), "+d"(old[1]),
-                       [mem] "+m"(*(unsigned __int128 *)(void *)p.host)
+                     : "=@ccz"(ok), "+a"(old[0]),
+                       "+d"(old[1]), [mem] "+m"(*(unsigned __int128 *)(void *)p.host)
                      : "b"(new[0]), "c"(new[1])
                      : "memory");
     mem_code_written(c->vm->mem, p.gpa, 16);

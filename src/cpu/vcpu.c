@@ -2,6 +2,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/access.h"
+#include "cpu/system.h"
 #include "dev/lapic.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ static void reset_power_on_only(struct vcpu *c)
     c->fpu.mxcsr = 0x1f80;
     c->xcr0 = XCR0_X87;
     c->cr0 = CR0_CD | CR0_NW | CR0_ET;
-    c->tsc_offset = (u64)0 - clock_now(c->vm->clock);
+    c->tsc_offset = (u64)0 - c->vm->power_on; /* one instant for all CPUs: their TSCs agree */
     c->tsc_adjust = 0;
     c->tsc_aux = 0;
     c->pat = 0x0007040600070406ull;
@@ -58,6 +59,7 @@ static void reset_power_on_only(struct vcpu *c)
     c->kvm_system_time = c->kvm_wall_clock = 0;
     c->sysenter_cs = c->sysenter_esp = c->sysenter_eip = 0;
     c->star = c->lstar = c->cstar = c->sfmask = c->kernel_gs_base = 0;
+    cpu_reset_msrs(c);
 }
 
 void vcpu_reset(struct vcpu *c, bool init)
@@ -112,9 +114,8 @@ void vcpu_update_mode(struct vcpu *c)
         c->ss_size = 8;
     else
         c->ss_size = !v86 && (c->seg[SEG_SS].ar & AR_DB) ? 4 : 2;
-    c->flat = c->mode == MODE_64 ||
-              (is_flat(cs) && is_flat(&c->seg[SEG_DS]) && is_flat(&c->seg[SEG_ES]) &&
-               is_flat(&c->seg[SEG_SS]));
+    c->flat = c->mode == MODE_64 || (is_flat(cs) && is_flat(&c->seg[SEG_DS]) &&
+                                     is_flat(&c->seg[SEG_ES]) && is_flat(&c->seg[SEG_SS]));
     c->align_check = (c->cr0 & CR0_AM) && (c->eflags & EFLAGS_AC) && c->cpl == 3;
     c->mmu = (u8)mmu_for_cpl(c, c->cpl);
     c->leave = true;

@@ -27,6 +27,7 @@ struct vm {
     struct mem *mem;
     struct bus pio, mmio;
     struct clock *clock;
+    u64 power_on;      /* clock_now at the last power-on or reset: where the TSCs are 0 */
     struct i8259 *pic; /* INTR source of a CPU whose local APIC passes LINT0 through; may be NULL */
     struct irq ferr;   /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
     pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */

@@ -19,6 +19,7 @@ enum cpuid_word { /* the words of CPUID in which features live */
                   CPUID_8000_0007_EDX,
                   CPUID_8000_0008_EBX,
                   CPUID_6_EAX,
+                  CPUID_8000_0021_EAX,
                   CPUID_WORDS
 };
 
@@ -99,15 +100,35 @@ enum x86_feature {
     X86_RDTSCP = F(CPUID_8000_0001_EDX, 27),
     X86_LM = F(CPUID_8000_0001_EDX, 29),
     X86_LAHF_LM = F(CPUID_8000_0001_ECX, 0),
+    X86_CMP_LEGACY = F(CPUID_8000_0001_ECX, 1),
     X86_CR8_LEGACY = F(CPUID_8000_0001_ECX, 4),
     X86_LZCNT = F(CPUID_8000_0001_ECX, 5),
     X86_SSE4A = F(CPUID_8000_0001_ECX, 6),
     X86_PREFETCHW = F(CPUID_8000_0001_ECX, 8),
+    X86_TOPOEXT = F(CPUID_8000_0001_ECX, 22),
     X86_INVARIANT_TSC = F(CPUID_8000_0007_EDX, 8),
     X86_CLZERO = F(CPUID_8000_0008_EBX, 0),
     X86_WBNOINVD = F(CPUID_8000_0008_EBX, 9),
     X86_ARAT = F(CPUID_6_EAX, 2),
+    X86_NULL_SEL_CLR_BASE = F(CPUID_8000_0021_EAX, 6),
+    X86_AUTOIBRS = F(CPUID_8000_0021_EAX, 8),
     X86_FEATURES = CPUID_WORDS * 32,
     X86_ALWAYS = X86_FEATURES, /* instruction gates: no feature needed */
 };
 #undef F
+
+/* The feature of a name as Linux or QEMU spells it (case, '.', '-' and '_' do not matter);
+   X86_FEATURES if there is none. `len` is the length of the name. */
+enum x86_feature x86_feature_by_name(const char *name, size_t len);
+/* The usual name; NULL for bits that mean no feature of Domus. */
+const char *x86_feature_name(enum x86_feature f);
+/* True if f has a name and is a switch: others follow from CR4 or from the number of CPUs. */
+bool x86_feature_switchable(enum x86_feature f);
+
+static inline bool x86_feature_in(const u32 words[CPUID_WORDS], enum x86_feature f)
+{
+    return words[f / 32] >> (f % 32) & 1;
+}
+
+/* The first feature that `f` needs and that `words` lacks; X86_ALWAYS if it has all it needs. */
+enum x86_feature x86_feature_missing_base(const u32 words[CPUID_WORDS], enum x86_feature f);

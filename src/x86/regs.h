@@ -59,11 +59,12 @@ enum segreg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 #define CR4_SMEP       BIT64(20)
 #define CR4_SMAP       BIT64(21)
 
-#define EFER_SCE   BIT64(0)
-#define EFER_LME   BIT64(8)
-#define EFER_LMA   BIT64(10)
-#define EFER_NXE   BIT64(11)
-#define EFER_FFXSR BIT64(14)
+#define EFER_SCE    BIT64(0)
+#define EFER_LME    BIT64(8)
+#define EFER_LMA    BIT64(10)
+#define EFER_NXE    BIT64(11)
+#define EFER_FFXSR  BIT64(14)
+#define EFER_AIBRSE BIT64(21)
 
 #define XCR0_X87 BIT64(0)
 #define XCR0_SSE BIT64(1)

@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
-#define MAX_INPUT (256 * 1024)
+#define INPUT_MAX (256 * 1024)
 #define MAX_SEEDS 4096
 
 struct corpus {
@@ -35,10 +35,10 @@ static u64 next_random(u64 *state)
 static void add_file(struct corpus *corpus, const char *path)
 {
     FILE *f = fopen(path, "rb");
-    u8 *buf = malloc(MAX_INPUT);
+    u8 *buf = malloc(INPUT_MAX);
 
     if (f && buf && corpus->n < MAX_SEEDS) {
-        corpus->size[corpus->n] = fread(buf, 1, MAX_INPUT, f);
+        corpus->size[corpus->n] = fread(buf, 1, INPUT_MAX, f);
         corpus->data[corpus->n++] = buf;
         buf = NULL;
     }
@@ -105,7 +105,7 @@ static size_t mutate(const struct corpus *corpus, u8 *buf, u64 *rnd)
 int main(int argc, char **argv)
 {
     static struct corpus corpus;
-    u8 *buf = malloc(MAX_INPUT);
+    u8 *buf = malloc(INPUT_MAX);
     double seconds = 2;
     u64 rnd = 0x9e3779b97f4a7c15ull, runs = 0;
     time_t end;

@@ -5,13 +5,13 @@
  * Whatever needs a look at every instruction (TF, shadows, execution breakpoints, RF, tracing)
  * goes through `step`.
  */
+#include "cpu/interp/interp.h"
 #include "cpu/access.h"
 #include "cpu/engine.h"
-#include "cpu/excp.h"
 #include "cpu/exclusive.h"
+#include "cpu/excp.h"
 #include "cpu/far.h"
 #include "cpu/interp/blocks.h"
-#include "cpu/interp/interp.h"
 #include "cpu/interp/ops.h"
 #include "cpu/interp/trace_insn.h"
 #include "cpu/system.h"
@@ -89,8 +89,6 @@ static int interrupt_vector(struct vcpu *c)
 static bool take_events(struct vcpu *c)
 {
     if (c->pending_db && !(c->shadow & SHADOW_MOV_SS)) {
-        c->dr6 |= c->pending_db;
-        c->pending_db = 0;
         c->ip = c->rip;
         if (!cpu_deliver_event(c, VEC_DB, INT_TRAP))
             return false;
@@ -143,8 +141,8 @@ static void step(struct vcpu *c)
 
     c->ip = c->rip;
     if (dr_exec_armed(c) && !(c->eflags & EFLAGS_RF) && !(c->shadow & SHADOW_MOV_SS)) {
-        u64 hits = dr_match_exec(c, c->mode == MODE_64 ? c->rip
-                                                       : (u32)(c->seg[SEG_CS].base + c->rip));
+        u64 hits =
+            dr_match_exec(c, c->mode == MODE_64 ? c->rip : (u32)(c->seg[SEG_CS].base + c->rip));
         if (hits)
             cpu_raise_db(c, hits);
     }
@@ -188,8 +186,13 @@ static void run_blocks(struct vcpu *c)
 
     c->leave = false;
     do {
-        const struct block *b = blocks_at(blocks, c);
-        const struct insn *i = b->insn, *end = i + b->n;
+        const struct block *b;
+        const struct insn *i, *end;
+
+        c->ip = c->rip; /* where a fetch fault returns to */
+        b = blocks_at(blocks, c);
+        i = b->insn;
+        end = i + b->n;
 
         if (unlikely(!within_cs(c, b->bytes))) {
             step(c);

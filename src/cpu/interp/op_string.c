@@ -194,7 +194,8 @@ static void repeat(struct vcpu *c, const struct insn *i, step_fn *step, int unti
             return;
         if (c->leave || (c->eflags & EFLAGS_TF) ||
             atomic_load_explicit(&c->req, memory_order_relaxed)) {
-            c->rip = c->ip; /* the rest after what is pending */
+            c->rip = c->ip; /* the rest after what is pending, which finds RF set */
+            c->eflags |= EFLAGS_RF;
             c->leave = true;
             return;
         }

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The differentiated system description: \_S5, the processors, the PCI root bridge and, behind it,
+ * the devices of the ISA bus. Everything is static data; there are no methods. The power button
+ * is fixed hardware and has no device here. PCI interrupts in 8259 mode (link devices) are left
+ * out: INTA…INTD of a slot go to the I/O APIC's inputs 16…19, rotated by the slot number.
+ */
+#include "fw/dsdt.h"
+#include "dev/acpipm.h"
+#include "dev/hpet.h"
+#include "fw/aml.h"
+#include "mem/mem.h"
+
+#include <stdio.h>
+
+#define PCI_SLOTS    32
+#define PCI_PINS     4
+#define PCI_GSI_BASE 16
+#define ELCR_PORT    0x4d0
+
+static void emit_sleep_states(struct buf *b)
+{
+    size_t pkg;
+
+    aml_name(b, "_S5_");
+    pkg = aml_package(b, 4);
+    aml_int(b, ACPIPM_SLP_TYP_S5);
+    aml_int(b, ACPIPM_SLP_TYP_S5);
+    aml_int(b, 0);
+    aml_int(b, 0);
+    aml_end(b, pkg);
+}
+
+/* _UID is what ties a processor to its entry in the MADT. */
+static void emit_processors(struct buf *b, unsigned ncpus)
+{
+    for (unsigned i = 0; i < ncpus; i++) {
+        char seg[8];
+        size_t dev;
+
+        snprintf(seg, sizeof(seg), "C%03X", i & 0xfff);
+        dev = aml_device(b, seg);
+        aml_name_string(b, "_HID", "ACPI0007");
+        aml_name_int(b, "_UID", i);
+        aml_end(b, dev);
+    }
+}
+
+/* Package {slot << 16 | any function, pin, no link device, GSI} for every pin of every slot. */
+static void emit_prt(struct buf *b)
+{
+    size_t prt;
+
+    aml_name(b, "_PRT");
+    prt = aml_package(b, PCI_SLOTS * PCI_PINS);
+    for (unsigned i = 0; i < PCI_SLOTS * PCI_PINS; i++) {
+        unsigned slot = i / PCI_PINS, pin = i % PCI_PINS;
+        size_t pkg = aml_package(b, 4);
+        aml_int(b, slot << 16 | 0xffff);
+        aml_int(b, pin);
+        aml_int(b, 0);
+        aml_int(b, PCI_GSI_BASE + (slot + pin) % PCI_PINS);
+        aml_end(b, pkg);
+    }
+    aml_end(b, prt);
+}
+
+static void emit_pci_windows(struct buf *b, const struct fw_platform *plat)
+{
+    struct buf r = {0};
+
+    res_bus_window(&r, 0, 0xff);
+    res_io(&r, 0xcf8, 8);
+    res_io_window(&r, 0, 0xcf7);
+    res_io_window(&r, 0xd00, 0xffff);
+    res_memory_window(&r, MEM_HOLE_START, plat->ioapic_base - 1);
+    aml_crs(b, &r);
+}
+
+struct isa_device {
+    const char seg[5], hid[8];
+    u8 uid;
+    struct {
+        u16 port;
+        u8 len;
+    } io[2];
+    s8 irq; /* -1: none */
+};
+
+static const struct isa_device isa_devices[] = {
+    {"PIC_", "PNP0000", 0, {{0x20, 2}, {0xa0, 2}}, 2},
+    {"TIMR", "PNP0100", 0, {{0x40, 4}}, 0},
+    {"RTC_", "PNP0B00", 0, {{0x70, 4}}, 8},
+    {"KBD_", "PNP0303", 0, {{0x60, 1}, {0x64, 1}}, 1},
+    {"MOU_", "PNP0F13", 0, {{0}}, 12},
+    {"SPKR", "PNP0800", 0, {{0x61, 1}}, -1},
+};
+
+static const struct isa_device serial_ports[] = {
+    {"COM1", "PNP0501", 1, {{0x3f8, 8}}, 4},
+    {"COM2", "PNP0501", 2, {{0x2f8, 8}}, 3},
+    {"COM3", "PNP0501", 3, {{0x3e8, 8}}, 4},
+    {"COM4", "PNP0501", 4, {{0x2e8, 8}}, 3},
+};
+
+static void emit_isa_device(struct buf *b, const struct isa_device *d)
+{
+    struct buf r = {0};
+    size_t dev = aml_device(b, d->seg);
+
+    aml_name_eisaid(b, "_HID", d->hid);
+    if (d->uid)
+        aml_name_int(b, "_UID", d->uid);
+    for (unsigned i = 0; i < ARRAY_SIZE(d->io); i++)
+        if (d->io[i].len)
+            res_io(&r, d->io[i].port, d->io[i].len);
+    if (d->irq >= 0)
+        res_irq(&r, (u8)d->irq);
+    aml_crs(b, &r);
+    aml_end(b, dev);
+}
+
+static void emit_hpet(struct buf *b, const struct fw_platform *plat)
+{
+    struct buf r = {0};
+    size_t dev = aml_device(b, "HPET");
+
+    aml_name_eisaid(b, "_HID", "PNP0103");
+    aml_name_int(b, "_UID", 0);
+    res_memory32(&r, plat->hpet_base, HPET_SIZE);
+    aml_crs(b, &r);
+    aml_end(b, dev);
+}
+
+/* What the board uses itself: nothing else may be put there. */
+static void emit_motherboard(struct buf *b, const struct fw_platform *plat)
+{
+    struct buf r = {0};
+    size_t dev = aml_device(b, "MBRD");
+
+    aml_name_eisaid(b, "_HID", "PNP0C02");
+    res_io(&r, plat->pm_base, ACPIPM_LEN);
+    res_io(&r, ACPIPM_SMI_CMD, 2);
+    res_io(&r, 0x92, 1); /* fast A20 and reset */
+    res_io(&r, ELCR_PORT, 2);
+    aml_crs(b, &r);
+    aml_end(b, dev);
+}
+
+static void emit_isa_bus(struct buf *b, const struct fw_platform *plat)
+{
+    size_t isa = aml_device(b, "ISA_");
+
+    aml_name_int(b, "_ADR", 0x00010000); /* device 1, function 0 */
+    for (unsigned i = 0; i < ARRAY_SIZE(isa_devices); i++)
+        emit_isa_device(b, &isa_devices[i]);
+    for (unsigned i = 0; i < plat->nserial && i < ARRAY_SIZE(serial_ports); i++)
+        emit_isa_device(b, &serial_ports[i]);
+    emit_motherboard(b, plat);
+    aml_end(b, isa);
+}
+
+void dsdt_emit(struct buf *b, const struct fw_platform *plat)
+{
+    size_t sb, pci;
+
+    emit_sleep_states(b);
+    sb = aml_scope(b, "\\_SB_");
+    emit_processors(b, plat->ncpus);
+    if (plat->has_hpet)
+        emit_hpet(b, plat);
+    pci = aml_device(b, "PCI0");
+    aml_name_eisaid(b, "_HID", "PNP0A03");
+    aml_name_int(b, "_UID", 0);
+    aml_name_int(b, "_BBN", 0);
+    emit_pci_windows(b, plat);
+    emit_prt(b);
+    emit_isa_bus(b, plat);
+    aml_end(b, pci);
+    aml_end(b, sb);
+}

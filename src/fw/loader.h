@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the loaders of the boot protocols share. Internal to fw/. */
+#pragma once
+#include "fw/boot.h"
+#include "fw/e820.h"
+#include "fw/place.h"
+
+#define LOADER_MODULES_MAX 64
+#define LOADER_TEXT_MAX    (64 * KiB) /* a command line or module string, with its NUL */
+
+/* Selectors in the table that loader_gdt builds: what Linux calls __BOOT_CS and __BOOT_DS. */
+#define LOADER_CS 0x10
+#define LOADER_DS 0x18
+#define LOADER_TR 0x20
+
+struct loader {
+    struct mem *mem;
+    const struct boot_options *opt;
+    const struct boot_image *image;
+    struct e820_map map;
+    struct place place;
+    gpa_t rsdp;
+    struct boot_state *out;
+};
+
+struct loader_module {
+    u64 base, size;
+    u64 text; /* address of its string */
+};
+
+struct loader_modules {
+    struct loader_module m[LOADER_MODULES_MAX];
+    unsigned n;
+};
+
+/* Copies n bytes to free memory, in base memory if possible, else anywhere below 4 GiB. */
+must_check int loader_put(struct loader *ld, const void *data, size_t n, u64 align,
+                          const char *what, gpa_t *at, struct err *err);
+/* Puts a, b or "a b" there as a string; NULL is an empty part. */
+must_check int loader_put_text(struct loader *ld, const char *a, const char *b, const char *what,
+                               gpa_t *at, struct err *err);
+/* The GDT of a mode, with the out-> fields that go with it. */
+must_check int loader_gdt(struct loader *ld, u8 mode, struct err *err);
+/* Page tables that map RAM below 512 GiB to itself, by 2 MiB pages, and out->cr3. */
+must_check int loader_identity_map(struct loader *ld, struct err *err);
+/* Reads a file and puts it, page-aligned, above what lies below 4 GiB already; `args` may be
+   NULL. Its string is "path args". */
+must_check int loader_module(struct loader *ld, struct loader_modules *mods, const char *path,
+                             const char *args, struct err *err);
+/* All of opt->modules. */
+must_check int loader_modules(struct loader *ld, struct loader_modules *mods, struct err *err);
+
+/* The protocols. *_match looks only at the image. */
+struct elf;
+struct multiboot_header;
+bool linux_match(const struct boot_image *image);
+must_check int linux_load(struct loader *ld, struct err *err);
+bool pvh_match(const struct elf *elf, u32 *entry);
+must_check int pvh_load(struct loader *ld, const struct elf *elf, u32 entry, struct err *err);
+bool multiboot_match(const struct boot_image *image, struct multiboot_header *header);
+must_check int multiboot_load(struct loader *ld, const struct multiboot_header *header,
+                              const struct elf *elf, struct err *err);

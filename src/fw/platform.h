@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What firmware tables say about the machine: filled in by src/machine, which built it so.
+   A PCI host bridge (dev/pcihost.h) and an 8042 are always there. */
+#pragma once
+#include "base/base.h"
+
+struct fw_platform {
+    unsigned ncpus;   /* local APIC IDs are 0 … ncpus - 1 */
+    u64 memory;       /* bytes of RAM, for SMBIOS; where it lies comes from struct mem */
+    unsigned nserial; /* 16550s at the usual four places, 0 … 4 */
+    bool has_hpet;    /* at hpet_base */
+    bool x2apic;      /* CPUs can enter x2APIC mode: needed for more than 255 */
+    u16 pm_base;      /* ports of the ACPI power management block (dev/acpipm.h) */
+    u8 sci_irq;       /* its interrupt */
+    u32 ioapic_base;  /* the I/O APIC has ID 0 and GSI 0 … 23 */
+    u32 lapic_base;
+    u32 hpet_base;
+    u32 cpu_signature;      /* CPUID 1 EAX */
+    u32 cpu_features;       /* CPUID 1 EDX; 0: only FPU and APIC are claimed */
+    const char *cpu_vendor; /* CPUID 0 and 80000002h, for SMBIOS; NULL: left out */
+    const char *cpu_brand;
+    const char *version; /* of Domus, for SMBIOS */
+};

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a machine is made of, as ctl/config.c reads it from options and files. Strings are owned
+   by the config; NULL where not given. */
+#pragma once
+#include "base/base.h"
+
+#define MACHINE_MAX_SERIAL  4
+#define MACHINE_MAX_MODULES 16
+
+struct machine_config {
+    char *name;
+    char *kernel, *initrd, *append;
+    char *module[MACHINE_MAX_MODULES]; /* FILE[,ARGS] */
+    unsigned nmodules;
+    u64 memory; /* bytes */
+    unsigned cpus;
+    char *cpu; /* as cpu_model_parse takes it */
+    char *engine;
+    char *serial[MACHINE_MAX_SERIAL]; /* as chardev_open takes it */
+    unsigned nserial;
+    u32 trace; /* enum trace_kind bits */
+    char *trace_file;
+    bool debug_exit, testdev, no_reboot;
+};

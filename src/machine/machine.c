@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What devices and other threads want of the machine is noted in atomics; the loop's thread does
+ * it in `settle`, with the CPUs parked and no lock held before. The CPUs are asked to stop at
+ * once, so that a guest executes nothing more after it resets or ends the machine.
+ */
+#include "machine/machine.h"
+
+#include "bus/clock.h"
+#include "dev/acpipm.h"
+#include "machine/micro.h"
+#include "os/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A deadline nearer than what the loop sleeps for. The loop itself looks before it sleeps. */
+static void earlier_deadline(void *opaque)
+{
+    struct machine *m = opaque;
+
+    if (!pthread_equal(pthread_self(), m->loop_thread))
+        loop_wake(m->loop);
+}
+
+int machine_new(struct machine **out, const struct machine_config *cfg,
+                const struct machine_host *host, struct err *err)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    int rc;
+
+    if (!m)
+        return err_set(err, ENOMEM, "machine: out of memory");
+    m->cfg = cfg;
+    m->loop = host->loop;
+    m->loop_thread = pthread_self();
+    m->status = -1;
+    rc = micro_init(m, host, err);
+    if (!rc) {
+        clock_on_earlier(m->vm.clock, earlier_deadline, m);
+        pthread_mutex_lock(&m->vm.lock);
+        micro_reset(m);
+        rc = micro_boot(m, err);
+        pthread_mutex_unlock(&m->vm.lock);
+    }
+    if (!rc)
+        rc = cpu_threads_new(&m->threads, &m->vm, err);
+    if (rc) {
+        machine_free(m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    cpu_threads_free(m->threads);
+    micro_dispose(m);
+    free(m);
+}
+
+/* Has the loop's thread look at what is wanted, with the CPUs on their way out. */
+static void stop_and_look(struct machine *m)
+{
+    if (m->threads)
+        cpu_threads_ask(m->threads);
+    loop_wake(m->loop);
+}
+
+void machine_end(struct machine *m, int status)
+{
+    int none = -1;
+
+    atomic_compare_exchange_strong(&m->status, &none, status);
+    stop_and_look(m);
+}
+
+void machine_hold(struct machine *m, bool on)
+{
+    if (on)
+        atomic_fetch_add(&m->holds, 1);
+    else
+        atomic_fetch_sub(&m->holds, 1);
+    if (on)
+        stop_and_look(m);
+    else
+        loop_wake(m->loop);
+}
+
+void machine_on_reset(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    if (!level)
+        return;
+    if (m->cfg->no_reboot) {
+        machine_end(m, MACHINE_OK);
+        return;
+    }
+    atomic_store(&m->reset_wanted, true);
+    stop_and_look(m);
+}
+
+void machine_on_poweroff(void *opaque, unsigned n, bool level)
+{
+    if (level)
+        machine_end(opaque, MACHINE_OK);
+}
+
+void machine_on_debug_exit(void *opaque, u32 val)
+{
+    machine_end(opaque, (int)(val << 1 & 0xff) | 1);
+}
+
+void machine_on_event(void *opaque, enum vm_event event)
+{
+    struct machine *m = opaque;
+
+    if (event == VM_EVENT_CRASH)
+        machine_end(m, MACHINE_CRASH);
+    else if (m->cfg->no_reboot)
+        machine_end(m, MACHINE_TRIPLE);
+    else
+        machine_on_reset(m, 0, true);
+}
+
+static void reset(struct machine *m)
+{
+    int rc;
+
+    cpu_threads_park(m->threads);
+    atomic_store(&m->reset_wanted, false);
+    pthread_mutex_lock(&m->vm.lock);
+    micro_reset(m);
+    rc = micro_boot(m, m->err);
+    pthread_mutex_unlock(&m->vm.lock);
+    if (rc)
+        machine_end(m, MACHINE_SETUP);
+}
+
+/* Makes the machine what it is wanted to be: ended, reset, held or running. */
+static void settle(struct machine *m)
+{
+    if (atomic_load(&m->status) < 0 && atomic_load(&m->reset_wanted))
+        reset(m);
+    if (atomic_load(&m->status) >= 0) {
+        cpu_threads_park(m->threads);
+        clock_stop(m->vm.clock);
+        loop_stop(m->loop);
+    } else if (atomic_load(&m->holds)) {
+        cpu_threads_park(m->threads);
+        clock_stop(m->vm.clock);
+    } else if (!cpu_threads_running(m->threads)) {
+        clock_start(m->vm.clock);
+        cpu_threads_go(m->threads);
+    }
+}
+
+static u64 before_wait(void *opaque)
+{
+    struct machine *m = opaque;
+    u64 ns;
+
+    settle(m);
+    pthread_mutex_lock(&m->vm.lock);
+    ns = clock_run(m->vm.clock);
+    pthread_mutex_unlock(&m->vm.lock);
+    return ns;
+}
+
+int machine_run(struct machine *m, struct err *err)
+{
+    int rc;
+
+    err->text[0] = '\0';
+    m->err = err;
+    m->loop_thread = pthread_self();
+    rc = loop_run(m->loop, before_wait, m, err);
+    cpu_threads_park(m->threads);
+    if (rc)
+        return rc;
+    rc = atomic_load(&m->status);
+    return rc == MACHINE_SETUP && err->text[0] ? -EIO : rc;
+}
+
+void machine_power_button(struct machine *m)
+{
+    pthread_mutex_lock(&m->vm.lock);
+    acpipm_power_button(m->pm);
+    pthread_mutex_unlock(&m->vm.lock);
+}
+
+const char *machine_crash_text(const struct machine *m)
+{
+    return m->vm.crash_text;
+}
+
+struct ns16550a *machine_uart(struct machine *m, unsigned n)
+{
+    return m->uart[n];
+}
+
+pthread_mutex_t *machine_lock(struct machine *m)
+{
+    return &m->vm.lock;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A whole machine and its life: built, run, held, reset, ended.
+ *
+ * One thread, that of the event loop, builds, runs and frees it. machine_hold and machine_end may
+ * be called by any thread under any lock.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/err.h"
+#include "dev/ns16550a.h"
+#include "machine/config.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+struct loop;
+struct machine;
+
+/* Exit statuses of `domus run`; a guest that ends through --debug-exit gives 2v+1. */
+enum machine_status {
+    MACHINE_OK = 0,     /* powered off; or reset, with --no-reboot */
+    MACHINE_SETUP = 1,  /* options, files, host: nothing was run, or the host failed */
+    MACHINE_CRASH = 3,  /* the guest did what Domus cannot go on from */
+    MACHINE_TRIPLE = 4, /* triple fault, with --no-reboot */
+};
+
+/* What the process lends the machine. */
+struct machine_host {
+    struct loop *loop;
+    struct ns16550a_backend serial[MACHINE_MAX_SERIAL]; /* of cfg->nserial ports */
+    FILE *trace;                                        /* where cfg->trace goes */
+};
+
+/* cfg and what it points to must outlive the machine. -errno with a message that names the
+   option or file. */
+must_check int machine_new(struct machine **out, const struct machine_config *cfg,
+                           const struct machine_host *host, struct err *err);
+void machine_free(struct machine *m);
+
+/* Powers it on and runs the loop until the machine ends: the exit status. */
+must_check int machine_run(struct machine *m, struct err *err);
+/* Ends it at once; the first status counts. */
+void machine_end(struct machine *m, int status);
+/* Holds all CPUs and the clock, or lets them go on. Calls add up. */
+void machine_hold(struct machine *m, bool on);
+void machine_power_button(struct machine *m);
+/* Why a machine ended with MACHINE_CRASH. */
+const char *machine_crash_text(const struct machine *m);
+
+/* For input: the UART, and the lock under which it is used. */
+struct ns16550a *machine_uart(struct machine *m, unsigned n);
+pthread_mutex_t *machine_lock(struct machine *m);

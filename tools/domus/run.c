@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * domus run: options, serial ports, signals, exit status.
+ *
+ * SIGTERM, SIGINT and SIGHUP press the power button; a second one ends the machine at once. All
+ * of this is in the main thread, in the event loop.
+ */
+#include "commands.h"
+#include "cpu/cpuid.h"
+#include "ctl/chardev.h"
+#include "ctl/config.h"
+#include "machine/machine.h"
+#include "os/loop.h"
+#include "os/term.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct session {
+    struct machine_config cfg;
+    struct loop *loop;
+    struct machine *machine;
+    struct chardev *serial[MACHINE_MAX_SERIAL];
+    FILE *trace;
+    unsigned asked; /* how often a signal asked for the end */
+};
+
+/* A line for the user. The terminal may be in raw mode: hence the carriage return. */
+static void printf_like(2, 3) say(const struct session *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "domus: %s%s", s->cfg.name ? s->cfg.name : "", s->cfg.name ? ": " : "");
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputs(s->serial[0] && chardev_is_terminal(s->serial[0]) ? "\r\n" : "\n", stderr);
+}
+
+static void on_quit(void *opaque)
+{
+    struct session *s = opaque;
+
+    machine_end(s->machine, MACHINE_OK);
+}
+
+static void on_hold(void *opaque, bool on)
+{
+    struct session *s = opaque;
+
+    if (s->machine)
+        machine_hold(s->machine, on);
+}
+
+static void on_signal(void *opaque, int sig)
+{
+    struct session *s = opaque;
+
+    if (sig == SIGTSTP) {
+        term_suspend();
+        raise(SIGSTOP);
+    } else if (sig == SIGCONT) {
+        term_resume();
+    } else if (s->asked++) {
+        machine_end(s->machine, 128 + sig);
+    } else {
+        say(s, "power button pressed; once more ends the machine at once");
+        machine_power_button(s->machine);
+    }
+}
+
+static int open_trace(struct session *s, struct err *err)
+{
+    s->trace = s->cfg.trace_file ? fopen(s->cfg.trace_file, "we") : stderr;
+    if (!s->trace)
+        return err_set(err, errno, "--trace-file: cannot write to %s: %s", s->cfg.trace_file,
+                       strerror(errno));
+    return 0;
+}
+
+static int open_serial(struct session *s, struct machine_host *host, struct err *err)
+{
+    struct chardev_owner owner = {.quit = on_quit, .hold = on_hold, .opaque = s};
+
+    for (unsigned i = 0; i < s->cfg.nserial; i++) {
+        int rc = chardev_open(&s->serial[i], s->loop, s->cfg.serial[i], &owner, err);
+        if (rc) {
+            err_prefix(err, "--serial");
+            return rc;
+        }
+        host->serial[i] = chardev_backend(s->serial[i]);
+    }
+    return 0;
+}
+
+static int start_serial(struct session *s, struct err *err)
+{
+    for (unsigned i = 0; i < s->cfg.nserial; i++) {
+        int rc;
+        chardev_connect(s->serial[i], machine_uart(s->machine, i), machine_lock(s->machine));
+        rc = chardev_start(s->serial[i], err);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static int run(struct session *s, struct err *err)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGTSTP, SIGCONT};
+    struct machine_host host = {0};
+    int rc = loop_new(&s->loop, err);
+
+    if (!rc)
+        rc = open_trace(s, err);
+    host.loop = s->loop;
+    host.trace = s->trace;
+    if (!rc)
+        rc = open_serial(s, &host, err);
+    if (!rc)
+        rc = machine_new(&s->machine, &s->cfg, &host, err);
+    if (!rc)
+        rc = loop_signals(s->loop, signals, ARRAY_SIZE(signals), on_signal, s, err);
+    if (!rc)
+        rc = start_serial(s, err);
+    if (!rc)
+        rc = machine_run(s->machine, err);
+    return rc;
+}
+
+static void close_session(struct session *s, int status)
+{
+    char why[256] = "";
+
+    if (s->machine && status == MACHINE_CRASH)
+        snprintf(why, sizeof(why), "%s", machine_crash_text(s->machine));
+    machine_free(s->machine);
+    s->machine = NULL;
+    for (unsigned i = 0; i < MACHINE_MAX_SERIAL; i++)
+        chardev_close(s->serial[i]);
+    memset(s->serial, 0, sizeof(s->serial));
+    loop_free(s->loop);
+    if (why[0])
+        say(s, "the guest cannot go on: %s", why);
+    else if (status == MACHINE_TRIPLE)
+        say(s, "triple fault, and --no-reboot was given");
+    if (s->trace && s->trace != stderr)
+        fclose(s->trace);
+    config_dispose(&s->cfg);
+}
+
+static int print_help(enum config_help help)
+{
+    const char *name;
+
+    switch (help) {
+    case CONFIG_HELP_CPU:
+        for (size_t i = 0; (name = cpu_model_name(i)); i++)
+            printf("%s\n", name);
+        break;
+    case CONFIG_HELP_TRACE:
+        config_print_trace_kinds(stdout);
+        break;
+    default:
+        printf(
+            "Usage: domus run --kernel FILE [OPTION…]\nBoots a kernel in a virtual machine.\n\n");
+        config_print_options(stdout);
+        printf("\nOn a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.\n");
+    }
+    return 0;
+}
+
+/* The first serial port is the terminal unless the user says otherwise. */
+static int default_serial(struct machine_config *cfg, struct err *err)
+{
+    if (cfg->nserial)
+        return 0;
+    cfg->serial[0] = strdup("stdio");
+    if (!cfg->serial[0])
+        return err_set(err, ENOMEM, "out of memory");
+    cfg->nserial = 1;
+    return 0;
+}
+
+int cmd_run(int argc, char **argv)
+{
+    struct session s = {0};
+    enum config_help help = CONFIG_NO_HELP;
+    struct err err = {0};
+    int rc;
+
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is no reason to end a machine */
+    config_init(&s.cfg);
+    rc = config_parse_args(&s.cfg, argc, argv, &help, &err);
+    if (!rc && help != CONFIG_NO_HELP) {
+        config_dispose(&s.cfg);
+        return print_help(help);
+    }
+    if (!rc)
+        rc = config_check(&s.cfg, &err);
+    if (!rc)
+        rc = default_serial(&s.cfg, &err);
+    if (!rc)
+        rc = run(&s, &err);
+    close_session(&s, rc);
+    if (rc >= 0)
+        return rc;
+    fprintf(stderr, "domus: %s\n", err.text);
+    return MACHINE_SETUP;
+}
