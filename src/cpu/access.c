@@ -199,13 +199,13 @@ static unsigned without_ac(unsigned how)
                                                  : how;
 }
 
-no_tsan void lin_read_bytes(struct vcpu *c, gva_t va, void *to, unsigned len, unsigned how)
+void lin_read_bytes(struct vcpu *c, gva_t va, void *to, unsigned len, unsigned how)
 {
     const u8 *p = lin_ptr_read(c, va, len, how & MMU_INDEX_MASK);
     u8 *out = to;
 
     if (likely(p != NULL)) {
-        memcpy(to, p, len);
+        host_copy(to, p, len);
         return;
     }
     how = without_ac(how);
@@ -220,13 +220,13 @@ no_tsan void lin_read_bytes(struct vcpu *c, gva_t va, void *to, unsigned len, un
     }
 }
 
-no_tsan void lin_write_bytes(struct vcpu *c, gva_t va, const void *from, unsigned len, unsigned how)
+void lin_write_bytes(struct vcpu *c, gva_t va, const void *from, unsigned len, unsigned how)
 {
     u8 *p = lin_ptr_write(c, va, len, how & MMU_INDEX_MASK);
     const u8 *in = from;
 
     if (likely(p != NULL)) {
-        memcpy(p, from, len);
+        host_copy(p, from, len);
         return;
     }
     how = without_ac(how);
@@ -296,6 +296,14 @@ static bool host_cmpxchg(u8 *p, unsigned size, u64 *old, u64 new)
     default:
         return host_cmpxchg_8(p, old, new);
     }
+}
+
+bool lin_needs_exclusive(struct vcpu *c, gva_t va, unsigned size, unsigned how)
+{
+    if (likely(lin_ptr_write(c, va, size, how & MMU_INDEX_MASK) != NULL))
+        return false;
+    lin_probe_write(c, va, size, how);
+    return bytes_to_page_end(va) < size || !tlb_fill(c, va, PFEC_W, how).host;
 }
 
 /* Without a host instruction that does it: alone in the world. */

@@ -75,6 +75,15 @@ DEFINE_HOST_ACCESS(32)
 DEFINE_HOST_ACCESS(64)
 #undef DEFINE_HOST_ACCESS
 
+/* memcpy to or from guest RAM, which TSan would look at. */
+static inline no_tsan void host_copy(u8 *to, const u8 *from, unsigned len)
+{
+    for (; len >= 8; len -= 8, to += 8, from += 8)
+        host_st64(to, host_ld64(from));
+    for (; len; len--, to++, from++)
+        host_st8(to, host_ld8(from));
+}
+
 /* The same with the size, 1, 2, 4 or 8, as an argument. */
 u64 lin_read(struct vcpu *c, gva_t va, unsigned size, unsigned how);
 void lin_write(struct vcpu *c, gva_t va, unsigned size, u64 val, unsigned how);
@@ -95,6 +104,10 @@ void lin_probe_read(struct vcpu *c, gva_t va, unsigned len, unsigned how);
  */
 must_check bool lin_cmpxchg(struct vcpu *c, gva_t va, unsigned size, u64 *old, u64 new,
                             unsigned how);
+/* Whether locked instructions must use these bytes between exclusive_begin and exclusive_end, since
+   they cross a page or belong to a device, which may answer each read with something else. Raises
+   what a write would. */
+must_check bool lin_needs_exclusive(struct vcpu *c, gva_t va, unsigned size, unsigned how);
 /* 16 bytes; va is 16-byte aligned (checked by the caller). */
 must_check bool lin_cmpxchg16(struct vcpu *c, gva_t va, u64 old[2], const u64 new[2], unsigned how);
 

@@ -120,6 +120,7 @@ void dr_check_data(struct vcpu *c, gva_t va, unsigned len, bool write)
             hits |= BIT64(n);
     }
     c->pending_db |= reported(c, hits);
+    c->leave |= hits != 0;
 }
 
 void dr_check_io(struct vcpu *c, u16 port, unsigned size)
@@ -132,6 +133,7 @@ void dr_check_io(struct vcpu *c, u16 port, unsigned size)
         if (type_of(c, n) == BP_IO && overlap(port, size, start_of(c, n), len_of(c, n)))
             hits |= BIT64(n);
     c->pending_db |= reported(c, hits);
+    c->leave |= hits != 0;
 }
 
 bool dr_exec_armed(const struct vcpu *c)

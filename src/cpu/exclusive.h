@@ -11,7 +11,6 @@ void vcpu_guest_enter(struct vcpu *c); /* waits while another CPU has the world 
 void vcpu_guest_leave(struct vcpu *c);
 void vcpu_guest_pause(struct vcpu *c); /* on REQ_EXCLUSIVE: leave and enter again */
 
-/* Between these no other CPU runs guest code. Where something in between raises after all, the
-   engine ends it (vcpu.exclusive). */
+/* Between these no other CPU runs guest code. A fault that is raised in between ends it too. */
 void exclusive_begin(struct vcpu *c);
 void exclusive_end(struct vcpu *c);

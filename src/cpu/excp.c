@@ -8,6 +8,7 @@
  */
 #include "cpu/excp.h"
 
+#include "cpu/exclusive.h"
 #include "cpu/transfer.h"
 
 #define ERROR_EXT BIT(0)
@@ -19,6 +20,8 @@
 static _Noreturn void throw_excp(struct vcpu *c)
 {
     BUG_ON(!c->unwind);
+    if (c->exclusive)
+        exclusive_end(c);
     longjmp(*c->unwind, 1);
 }
 

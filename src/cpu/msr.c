@@ -31,6 +31,8 @@
 #define MSR_XSS               0xda0u
 #define MSR_KVM_WALL          0x4b564d00u
 #define MSR_KVM_TIME          0x4b564d01u
+#define MSR_K7_EVNTSEL0       0xc0010000u
+#define MSR_K7_PERFCTR3       0xc0010007u
 #define MSR_AMD_SYSCFG        0xc0010010u
 #define MSR_AMD_HWCR          0xc0010015u
 #define MSR_AMD_NB_CFG        0xc001001fu
@@ -371,6 +373,8 @@ static const struct msr_desc msrs[] = {
     {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, field_read, canonical_write, X86_LM, MSR_ANY,
      FIELD(kernel_gs_base)},
     {MSR_TSC_AUX, MSR_TSC_AUX, field_read, field32_write, X86_ALWAYS, MSR_ANY, FIELD(tsc_aux)},
+    /* Always there on AMD, where no CPUID bit says so: they count nothing. */
+    {MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, zero_read, ignore_write, X86_ALWAYS, MSR_AMD, 0},
     {MSR_AMD_SYSCFG, MSR_AMD_SYSCFG, field_read, syscfg_write, X86_ALWAYS, MSR_AMD, FIELD(syscfg)},
     {MSR_AMD_HWCR, MSR_AMD_HWCR, field_read, hwcr_write, X86_ALWAYS, MSR_AMD, FIELD(hwcr)},
     {MSR_AMD_NB_CFG, MSR_AMD_NB_CFG, zero_read, ignore_write, X86_ALWAYS, MSR_AMD, 0},

@@ -24,6 +24,7 @@
 #include "dev/port61.h"
 #include "dev/port92.h"
 #include "dev/testdev.h"
+#include "fw/chipset.h"
 #include "machine/version.h"
 
 #include <errno.h>
@@ -228,6 +229,12 @@ static int init_chipset(struct machine *m)
         rc = acpipm_new(&m->pm, pio, PM_BASE, gsi_input(m, SCI_IRQ), m->vm.clock, poweroff, reset);
     if (!rc)
         rc = fwcfg_new(&m->fwcfg, pio, m->vm.mem);
+    if (!rc)
+        rc = fwcfg_add_i64(m->fwcfg, FWCFG_RAM_SIZE, m->vm.mem->size);
+    if (!rc)
+        rc = fwcfg_add_i16(m->fwcfg, FWCFG_NB_CPUS, (u16)m->vm.ncpus);
+    if (!rc)
+        rc = fwcfg_add_i16(m->fwcfg, FWCFG_MAX_CPUS, (u16)m->vm.ncpus);
     return rc;
 }
 
@@ -337,6 +344,7 @@ void micro_reset(struct machine *m)
         debugexit_reset(m->debugexit);
     i8259_reset(m->pic);
     ioapic_reset(m->ioapic);
+    m->vm.power_on = clock_now(m->vm.clock);
     for (unsigned n = 0; n < m->vm.ncpus; n++) {
         lapic_reset(m->lapic[n], false);
         /* What was asked of a CPU before RESET is void. */
@@ -370,13 +378,13 @@ static void fill_cmos(struct machine *m)
     mc146818_set_cmos(m->rtc, 0x14, 0x06); /* an FPU, a PS/2 mouse, no display, no diskette */
 }
 
-/* Virtual wire mode (MultiProcessor Specification 3.6.2.2): the 8259A's interrupts reach the first
-   CPU through its local APIC. */
-static void connect_pic(struct machine *m)
+/* By port 92h, with the keyboard controller's line low: the chipset ORs the two, so this leaves
+   both ways of switching it to the guest. */
+static void enable_a20(struct machine *m)
 {
-    lapic_mmio_write(m->lapic[0], 0xf0, 4, 0x1ff);  /* SVR: on */
-    lapic_mmio_write(m->lapic[0], 0x350, 4, 0x700); /* LINT0: ExtINT */
-    lapic_mmio_write(m->lapic[0], 0x360, 4, 0x400); /* LINT1: NMI */
+    bus_write(&m->vm.pio, 0x64, 1, 0xd1); /* write output port: no reset, A20 low */
+    bus_write(&m->vm.pio, 0x60, 1, 0xdd);
+    bus_write(&m->vm.pio, 0x92, 1, 0x02);
 }
 
 static struct fw_platform platform(const struct machine *m)
@@ -426,8 +434,8 @@ int micro_boot(struct machine *m, struct err *err)
         modules[n] = (struct boot_module){copies[n], comma ? comma + 1 : NULL};
     }
     fill_cmos(m);
-    bus_write(&m->vm.pio, 0x92, 1, 0x02); /* A20 on */
-    connect_pic(m);
+    enable_a20(m);
+    fw_init_chipset(&m->vm);
     if (!rc)
         rc = boot_load(&state, m->vm.mem, &opt, &plat, err);
     if (!rc)

@@ -110,10 +110,10 @@ always_inline u64 op_not(struct flags *f, u64 a, u64 unused, unsigned size)
 }
 
 /* Registers and memory of a fixed size, for handlers made once per size. */
-#define REG_RD_8(c, o)  ((u64)GPR8(c, o))
-#define REG_RD_16(c, o) ((u64)GPR16(c, o))
-#define REG_RD_32(c, o) ((u64)GPR32(c, o))
-#define REG_RD_64(c, o) GPR64(c, o)
+#define REG_RD_8(c, o)     ((u64)GPR8(c, o))
+#define REG_RD_16(c, o)    ((u64)GPR16(c, o))
+#define REG_RD_32(c, o)    ((u64)GPR32(c, o))
+#define REG_RD_64(c, o)    GPR64(c, o)
 #define REG_WR_8(c, o, v)  (GPR8(c, o) = (u8)(v))
 #define REG_WR_16(c, o, v) (GPR16(c, o) = (u16)(v))
 #define REG_WR_32(c, o, v) (GPR64(c, o) = (u32)(v))
@@ -138,8 +138,7 @@ always_inline u64 op_not(struct flags *f, u64 a, u64 unused, unsigned size)
             lin_write_slow(c, va, S / 8, v, insn_how(c, i));                                       \
     }                                                                                              \
     /* Read-modify-write with an inlined operation; what is not plain RAM goes the general way. */ \
-    always_inline no_tsan void mem_rmw_##S(struct vcpu *c, const struct insn *i, u64 arg,          \
-                                           rmw_fn *op)                                             \
+    always_inline void mem_rmw_##S(struct vcpu *c, const struct insn *i, u64 arg, rmw_fn *op)      \
     {                                                                                              \
         u8 *p = NULL;                                                                              \
         if (likely(!(i->flags & INSN_LOCK))) {                                                     \

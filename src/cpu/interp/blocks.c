@@ -27,8 +27,8 @@ struct blocks {
     size_t used;
     struct block *bucket[BUCKETS];
     struct jump jump[JUMPS];
-    struct block *scratch;    /* one instruction fetched from a device */
-    _Atomic u32 scratch_gen;  /* never equal to a block's: scratch is not kept */
+    struct block *scratch;   /* one instruction fetched from a device */
+    _Atomic u32 scratch_gen; /* never equal to a block's: scratch is not kept */
 };
 
 int blocks_new(struct blocks **out, struct err *err)
@@ -104,10 +104,11 @@ static void fetch_tail(struct vcpu *c, gva_t va, unsigned first, u8 *to)
 static bool straddle_matches(struct vcpu *c, const struct block *blk, gva_t va)
 {
     unsigned first = PAGE_SIZE - (unsigned)(va & (PAGE_SIZE - 1));
+    unsigned end = blk->insn[0].len > first ? blk->insn[0].len : INSN_MAX_BYTES; /* or is none */
     u8 now[INSN_MAX_BYTES];
 
     fetch_tail(c, va, first, now);
-    return !memcmp(now + first, blk->raw + first, blk->insn[0].len - first);
+    return !memcmp(now + first, blk->raw + first, end - first);
 }
 
 static struct block *arena_block(struct blocks *b)
@@ -125,14 +126,14 @@ static void arena_commit(struct blocks *b, const struct block *blk)
 }
 
 /* The single instruction that starts in this page and ends in the next. */
-static void decode_straddling(struct blocks *b, struct vcpu *c, gva_t va, struct block *blk,
-                              unsigned first)
+static enum decode_result decode_straddling(struct blocks *b, struct vcpu *c, gva_t va,
+                                            struct block *blk, unsigned first)
 {
-    memcpy(blk->raw, blk->host, first);
+    host_copy(blk->raw, blk->host, first);
     fetch_tail(c, va, first, blk->raw);
-    (void)insn_decode(&b->decoder, c, blk->raw, INSN_MAX_BYTES, &blk->insn[0]);
     blk->n = 1;
     blk->straddles = true;
+    return insn_decode(&b->decoder, c, blk->raw, INSN_MAX_BYTES, &blk->insn[0]);
 }
 
 /*
@@ -156,8 +157,8 @@ static bool decode_run(struct blocks *b, struct vcpu *c, gva_t va, struct block 
         if (r == DECODE_SIMD_FULL)
             return false;
         if (r == DECODE_MORE) {
-            if (blk->n == 0)
-                decode_straddling(b, c, va, blk, left);
+            if (blk->n == 0 && decode_straddling(b, c, va, blk, left) == DECODE_SIMD_FULL)
+                return false;
             break;
         }
         at += blk->insn[blk->n++].len;
@@ -199,8 +200,8 @@ static const struct block *decode_device(struct blocks *b, struct vcpu *c, const
 
     for (unsigned n = 0; n < INSN_MAX_BYTES; n++)
         bytes[n] = (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
-    *blk = (struct block){.host = NULL, .page_gen = &b->scratch_gen, .gen = 1, .n = 1,
-                          .mode = c->mode};
+    *blk = (struct block){
+        .host = NULL, .page_gen = &b->scratch_gen, .gen = 1, .n = 1, .mode = c->mode};
     memcpy(blk->raw, bytes, sizeof(bytes));
     if (insn_decode(&b->decoder, c, bytes, INSN_MAX_BYTES, &blk->insn[0]) == DECODE_SIMD_FULL)
         forget_all(b);

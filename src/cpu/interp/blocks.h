@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 struct block {
-    const u8 *host;           /* its first byte */
+    const u8 *host; /* its first byte */
     const _Atomic u32 *page_gen;
     u32 gen;
     u16 n;     /* instructions */

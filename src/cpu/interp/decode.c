@@ -118,10 +118,10 @@ static enum insn_form form_of(const ZydisDecodedInstruction *zi, const ZydisDeco
     case ZYDIS_OPERAND_TYPE_UNUSED:
         return FORM_NONE;
     case ZYDIS_OPERAND_TYPE_REGISTER:
-        return b == ZYDIS_OPERAND_TYPE_UNUSED      ? FORM_R
-               : b == ZYDIS_OPERAND_TYPE_REGISTER  ? FORM_RR
-               : b == ZYDIS_OPERAND_TYPE_MEMORY    ? FORM_RM
-                                                   : FORM_RI;
+        return b == ZYDIS_OPERAND_TYPE_UNUSED     ? FORM_R
+               : b == ZYDIS_OPERAND_TYPE_REGISTER ? FORM_RR
+               : b == ZYDIS_OPERAND_TYPE_MEMORY   ? FORM_RM
+                                                  : FORM_RI;
     case ZYDIS_OPERAND_TYPE_MEMORY:
         return b == ZYDIS_OPERAND_TYPE_UNUSED     ? FORM_M
                : b == ZYDIS_OPERAND_TYPE_REGISTER ? FORM_MR

@@ -29,9 +29,10 @@ enum insn_form {
     FORM_COUNT
 };
 
-#define INSN_MEM    BIT(0) /* has a memory operand (string instructions: no) */
-#define INSN_FLAT64 BIT(1) /* its linear address is the 64-bit offset: 64-bit mode, not FS or GS   \
-                            */
+#define INSN_MEM BIT(0) /* has a memory operand (string instructions: no) */
+#define INSN_FLAT64                                                                                \
+    BIT(1) /* its linear address is the 64-bit offset: 64-bit mode, not FS or GS                   \
+            */
 #define INSN_LOCK   BIT(2)
 #define INSN_REP    BIT(3) /* F3: REP, REPE */
 #define INSN_REPNE  BIT(4) /* F2 */
@@ -160,6 +161,9 @@ static inline void rm_set(struct vcpu *c, const struct insn *i, u8 reg, unsigned
  */
 typedef u64 rmw_fn(struct flags *lf, u64 old, u64 arg, unsigned size);
 void rm_modify(struct vcpu *c, const struct insn *i, unsigned size, u64 arg, rmw_fn *op);
+
+/* Locked exchange of the memory operand: returns the old value. */
+u64 mem_exchange(struct vcpu *c, const struct insn *i, u64 new);
 
 /* Condition codes in encoding order (O, NO, B, AE, …). */
 bool cond_holds(const struct vcpu *c, unsigned cond);

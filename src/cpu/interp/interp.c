@@ -124,6 +124,8 @@ static void run_insn(struct vcpu *c, const struct insn *i)
     c->ip = c->rip;
     c->rip += i->len;
     i->fn(c, i);
+    if (c->mode == MODE_32)
+        c->rip = (u32)c->rip;
     c->insns++;
 }
 
@@ -173,8 +175,6 @@ bool interp_step(struct vcpu *c)
     ok = setjmp(unwind) == 0;
     if (ok)
         step(c);
-    else if (c->exclusive)
-        exclusive_end(c);
     c->unwind = outer;
     vcpu_guest_leave(c);
     return ok;
@@ -239,8 +239,6 @@ static enum vcpu_exit interp_run(struct vcpu *c)
     vcpu_guest_enter(c);
     c->unwind = &unwind;
     if (setjmp(unwind)) { /* every exception of the guest comes back here */
-        if (c->exclusive)
-            exclusive_end(c);
         c->shadow = 0;
         c->pending_db = 0;
         exit = cpu_deliver(c) ? run(c) : VCPU_SHUTDOWN;

@@ -105,7 +105,7 @@ COMPARE(test, op_and)
 UNARY(inc)
 UNARY(dec)
 UNARY(neg)
-UNARY(not)
+UNARY(not )
 
 #define MOV_SIZE(S)                                                                                \
     static void mov_rr_##S(struct vcpu *c, const struct insn *i)                                   \

@@ -7,21 +7,14 @@
 /* XCHG with memory is locked with and without the prefix. */
 void op_xchg(struct vcpu *c, const struct insn *i)
 {
-    u64 old, new = reg_get(c, i->flags & INSN_MEM ? i->r : i->m, i->size);
-    unsigned how;
-    gva_t va;
+    u64 old = reg_get(c, i->r, i->size);
 
-    if (!(i->flags & INSN_MEM)) {
-        reg_set(c, i->m, i->size, reg_get(c, i->r, i->size));
-        reg_set(c, i->r, i->size, new);
-        return;
+    if (i->flags & INSN_MEM) {
+        reg_set(c, i->r, i->size, mem_exchange(c, i, old));
+    } else {
+        reg_set(c, i->r, i->size, reg_get(c, i->m, i->size));
+        reg_set(c, i->m, i->size, old);
     }
-    how = insn_how(c, i);
-    va = insn_linear(c, i, i->size, true);
-    old = 0;
-    while (!lin_cmpxchg(c, va, i->size, &old, new, how))
-        ;
-    reg_set(c, i->r, i->size, old);
 }
 
 struct xadd {

@@ -275,8 +275,8 @@ void op_sarx(struct vcpu *c, const struct insn *i)
 /* ADCX, ADOX: r = a + b + carry, where only that one flag takes part. */
 static u64 add_carry(struct vcpu *c, const struct insn *i, bool in, bool *out)
 {
-    unsigned __int128 r = (unsigned __int128)rm_get(c, i, i->m, i->size) +
-                          reg_get(c, i->r, i->size) + in;
+    unsigned __int128 r =
+        (unsigned __int128)rm_get(c, i, i->m, i->size) + reg_get(c, i->r, i->size) + in;
 
     *out = r >> (8 * i->size) & 1;
     return (u64)r;

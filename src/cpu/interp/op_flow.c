@@ -70,8 +70,8 @@ JCC(12, flag_sf(f) != flag_of(f))
 JCC(13, flag_sf(f) == flag_of(f))
 JCC(14, flag_zf(f) || flag_sf(f) != flag_of(f))
 JCC(15, !flag_zf(f) && flag_sf(f) == flag_of(f))
-insn_fn *const jcc_by_cond[16] = {jcc_0,  jcc_1,  jcc_2,  jcc_3, jcc_4,  jcc_5,  jcc_6,  jcc_7,
-                                  jcc_8,  jcc_9,  jcc_10, jcc_11, jcc_12, jcc_13, jcc_14, jcc_15};
+insn_fn *const jcc_by_cond[16] = {jcc_0, jcc_1, jcc_2,  jcc_3,  jcc_4,  jcc_5,  jcc_6,  jcc_7,
+                                  jcc_8, jcc_9, jcc_10, jcc_11, jcc_12, jcc_13, jcc_14, jcc_15};
 
 void op_jmp(struct vcpu *c, const struct insn *i)
 {

@@ -141,12 +141,9 @@ static u64 op_rcr(struct flags *f, u64 a, u64 n, unsigned size)
     SHIFT_SIZE(name, 16)                                                                           \
     SHIFT_SIZE(name, 32)                                                                           \
     SHIFT_SIZE(name, 64)                                                                           \
-    insn_forms name##_forms = {[FORM_R] = ROW(name, r),                                            \
-                               [FORM_M] = ROW(name, m),                                            \
-                               [FORM_RR] = ROW(name, r),                                           \
-                               [FORM_MR] = ROW(name, m),                                           \
-                               [FORM_RI] = ROW(name, r),                                           \
-                               [FORM_MI] = ROW(name, m)};
+    insn_forms name##_forms = {                                                                    \
+        [FORM_R] = ROW(name, r),  [FORM_M] = ROW(name, m),  [FORM_RR] = ROW(name, r),              \
+        [FORM_MR] = ROW(name, m), [FORM_RI] = ROW(name, r), [FORM_MI] = ROW(name, m)};
 SHIFT(shl)
 SHIFT(shr)
 SHIFT(sar)

@@ -57,6 +57,8 @@ static u64 batch(struct vcpu *c, const struct insn *i, gva_t va, u8 reg, u64 max
 
     if ((c->eflags & EFLAGS_DF) || !c->flat || max == 1)
         return 1;
+    if (i->seg >= SEG_FS && c->mode != MODE_64)
+        return 1;
     if (i->asize != 8 && reg_get(c, reg, i->asize) > size_mask(i->asize) - PAGE_SIZE)
         return 1;
     return page_left < 2 ? 1 : min_u64(max, page_left);

@@ -616,3 +616,18 @@ void op_rdrand(struct vcpu *c, const struct insn *i)
     reg_set(c, i->r, i->size, vm_random(c->vm));
     flags_set(&c->lf, EFLAGS_CF);
 }
+
+/* KVM's hypercalls (Documentation/virt/kvm/x86/hypercalls.rst in Linux), by VMCALL or VMMCALL. */
+#define KVM_HC_VAPIC_POLL_IRQ 1
+#define KVM_EPERM             1
+#define KVM_ENOSYS            1000
+
+void op_hypercall(struct vcpu *c, const struct insn *i)
+{
+    u64 nr = reg_get(c, RAX * 8, i->flags & INSN_MODE64 ? 8 : 4);
+    s64 ret = nr == KVM_HC_VAPIC_POLL_IRQ ? 0 : -KVM_ENOSYS;
+
+    if (c->cpl)
+        ret = -KVM_EPERM;
+    reg_set(c, RAX * 8, i->flags & INSN_MODE64 ? 8 : 4, (u64)ret);
+}

@@ -34,11 +34,11 @@ insn_fn op_xchg, op_xadd, op_cmpxchg, op_cmpxchg8b, op_cmpxchg16b;
 insn_fn op_movs, op_stos, op_lods, op_cmps, op_scas, op_ins, op_outs;
 
 /* op_system.c */
-insn_fn op_nop, op_mfence, op_pause, op_ud, op_gp, op_int, op_int3, op_into, op_int1, op_bound, op_hlt,
-    op_monitor, op_mwait, op_cpuid, op_rdtsc, op_rdtscp, op_rdpid, op_rdpmc, op_rdmsr, op_wrmsr,
-    op_xgetbv, op_xsetbv, op_mov_to_cr, op_mov_from_cr, op_mov_to_dr, op_mov_from_dr, op_clts,
-    op_smsw, op_lmsw, op_invlpg, op_invpcid, op_wbinvd, op_clflush, op_clzero, op_sgdt, op_sidt,
-    op_lgdt, op_lidt, op_sldt, op_str, op_lldt, op_ltr, op_lar, op_lsl, op_verr, op_verw, op_arpl,
-    op_syscall, op_sysret, op_sysenter, op_sysexit, op_swapgs, op_rdfsbase, op_rdgsbase,
+insn_fn op_nop, op_mfence, op_pause, op_ud, op_gp, op_int, op_int3, op_into, op_int1, op_bound,
+    op_hlt, op_monitor, op_mwait, op_cpuid, op_rdtsc, op_rdtscp, op_rdpid, op_rdpmc, op_rdmsr,
+    op_wrmsr, op_xgetbv, op_xsetbv, op_mov_to_cr, op_mov_from_cr, op_mov_to_dr, op_mov_from_dr,
+    op_clts, op_smsw, op_lmsw, op_invlpg, op_invpcid, op_wbinvd, op_clflush, op_clzero, op_sgdt,
+    op_sidt, op_lgdt, op_lidt, op_sldt, op_str, op_lldt, op_ltr, op_lar, op_lsl, op_verr, op_verw,
+    op_arpl, op_syscall, op_sysret, op_sysenter, op_sysexit, op_swapgs, op_rdfsbase, op_rdgsbase,
     op_wrfsbase, op_wrgsbase, op_in, op_out, op_cli, op_sti, op_clac, op_stac, op_clc, op_stc,
-    op_cmc, op_cld, op_std, op_lahf, op_sahf, op_salc, op_xlat, op_rdrand;
+    op_cmc, op_cld, op_std, op_lahf, op_sahf, op_salc, op_xlat, op_rdrand, op_hypercall;

@@ -287,6 +287,8 @@ static const struct insn_desc table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     [ZYDIS_MNEMONIC_WRGSBASE] = {.fn = op_wrgsbase, .feature = X86_FSGSBASE},
     [ZYDIS_MNEMONIC_IN] = {.fn = op_in, .feature = X86_ALWAYS},
     [ZYDIS_MNEMONIC_OUT] = {.fn = op_out, .feature = X86_ALWAYS},
+    [ZYDIS_MNEMONIC_VMCALL] = {.fn = op_hypercall, .feature = X86_HYPERVISOR},
+    [ZYDIS_MNEMONIC_VMMCALL] = {.fn = op_hypercall, .feature = X86_HYPERVISOR},
     [ZYDIS_MNEMONIC_RDRAND] = {.fn = op_rdrand, .feature = X86_RDRAND},
     [ZYDIS_MNEMONIC_RDSEED] = {.fn = op_rdrand, .feature = X86_RDSEED},
 };

@@ -16,7 +16,8 @@ void trace_insn(struct vcpu *c, const struct block *b)
 
     for (unsigned n = 0; n < b->insn[0].len; n++)
         bytes[n] = has_raw ? b->raw[n] : host_ld8(b->host + n);
-    if (ZYAN_SUCCESS(ZydisDisassembleIntel(machine_mode[c->mode], c->rip, bytes, b->insn[0].len, &d)))
+    if (ZYAN_SUCCESS(
+            ZydisDisassembleIntel(machine_mode[c->mode], c->rip, bytes, b->insn[0].len, &d)))
         text = d.text;
     trace_line(&c->vm->trace,
                "cpu%u %04x:%016llx %-40s ax=%llx cx=%llx dx=%llx bx=%llx sp=%llx bp=%llx si=%llx "

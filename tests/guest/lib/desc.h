@@ -54,6 +54,8 @@ void desc_load(void);
 /* ist: 64-bit guests only. */
 void idt_set(u8 vector, u16 sel, word offset, u32 ar, u8 ist);
 void idt_reset(u8 vector);
+/* 64-bit guests: the usual handler on trap_stack, by IST 1, whatever RSP is. */
+void idt_use_stack(u8 vector);
 
 struct tss32 {
     u16 link, r0;

@@ -27,6 +27,13 @@ void idt_reset(u8 vector)
             vector == USER_EXIT ? AR_INT32 | AR_DPL3 : AR_INT32, 0);
 }
 
+void idt_use_stack(u8 vector)
+{
+    task.tss.ist[0] = trap_stack_top;
+    idt_set(vector, KERNEL_CS, (word)(trap_stubs + 16 * vector),
+            vector == USER_EXIT ? AR_INT32 | AR_DPL3 : AR_INT32, 1);
+}
+
 void tss_load(void)
 {
     gdt_set(TSS_SEL, (u32)(word)&task, TSS_LIMIT, AR_TSS32);

@@ -42,3 +42,10 @@ volatile u64 *page_map(word va, u64 pa, u64 flags)
     invlpg((void *)va);
     return e;
 }
+
+void page_map_user32(void)
+{
+    for (u32 i = 0; i < 32; i++)
+        *page_entry(USER32_BASE + (i << 21), 2) = i << 21 | PTE_PS | PTE_U | PTE_W | PTE_P;
+    set_cr3(get_cr3());
+}

@@ -18,6 +18,10 @@
 /* The first GiB again, for everybody (start64.S). */
 #define USER_BASE 0x8000000000ull
 #define USER(p)   ((word)(p) + USER_BASE)
+/* The first 64 MiB for everybody where 32-bit code reaches them, after page_map_user32(). */
+#define USER32_BASE 0x40000000u
+#define USER32(p) ((u32)(word)(p) + USER32_BASE)
+void page_map_user32(void);
 /* Free for tests: nothing is mapped from here to the next 512 GiB. */
 #define TEST_BASE 0x10000000000ull
 

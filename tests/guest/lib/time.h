@@ -4,16 +4,15 @@
 #include "guest.h"
 
 void delay_us(u32 us);
-/* Calls or reads until the condition holds or ms milliseconds went by; the value is the condition.
- */
+/* Evaluates the condition until it holds or ms milliseconds went by; the value is whether it held. */
 #define WAIT_FOR(cond, ms)                                                                         \
     ({                                                                                             \
-        u32 left_ = (ms);                                                                          \
-        while (!(cond) && left_ > 0) {                                                             \
+        bool held_ = (cond);                                                                       \
+        for (u32 left_ = (ms); !held_ && left_ > 0; left_--) {                                     \
             delay_us(1000);                                                                        \
-            left_--;                                                                               \
+            held_ = (cond);                                                                        \
         }                                                                                          \
-        (cond);                                                                                    \
+        held_;                                                                                     \
     })
 /* TSC ticks in the given time, measured. */
 u64 tsc_of_us(u32 us);
