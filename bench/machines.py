@@ -10,6 +10,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -68,6 +69,11 @@ def cpu_time(pid):
         return time.clock_gettime((~pid << 3) | 2)
     except OSError:
         return None
+
+
+def plain(line):
+    """Text without what only moves a cursor; GRUB writes for a terminal."""
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]|[\0\r]", "", line.decode("latin-1"))
 
 
 class Run:
@@ -148,7 +154,7 @@ class Run:
             wall = time.monotonic() - self.start
             cpu = cpu_time(self.child.pid)
             while (end := self.text.find(b"\n", self.line_start)) >= 0:
-                line = self.text[self.line_start:end].decode("latin-1")
+                line = plain(self.text[self.line_start:end])
                 self.line_start = end + 1
                 match = re.search(pattern, line)
                 if match:
@@ -229,15 +235,15 @@ class Bochs:
 def make_iso(path, image, root):
     boot = os.path.join(root, "boot", "grub")
     os.makedirs(boot)
-    os.symlink(os.path.abspath(image.kernel), os.path.join(root, "boot", "kernel"))
+    shutil.copy(image.kernel, os.path.join(root, "boot", "kernel"))
     load = f"{image.protocol} /boot/kernel {image.append}"
     if image.initrd:
-        os.symlink(os.path.abspath(image.initrd), os.path.join(root, "boot", "initrd"))
+        shutil.copy(image.initrd, os.path.join(root, "boot", "initrd"))
         load += "\ninitrd /boot/initrd"
     write(os.path.join(boot, "grub.cfg"), GRUB_CFG.format(load=load))
-    command(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", path, "--fonts=", "--locales=",
-             "--themes=", "--install-modules=normal iso9660 biosdisk linux multiboot serial "
-             "terminal echo boot", root, "--", "-follow", "on"])
+    output_of(["grub-mkrescue", "-d", "/usr/lib/grub/i386-pc", "-o", path, "--fonts=", "--locales=",
+               "--themes=", "--install-modules=normal iso9660 biosdisk linux multiboot serial "
+               "terminal echo boot", root])
 
 
 def write(path, text):
@@ -245,15 +251,15 @@ def write(path, text):
         f.write(text)
 
 
-def command(words):
+def output_of(words):
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as e:
-        raise Failed(f"{words[0]}: {e.strerror}") from e
+        raise Failed(f"{words[0]}: {e.strerror}; scripts/deps bench installs what is needed") from e
     if done.returncode != 0:
         raise Failed(f"{shlex.join(words)} failed:\n{done.stderr.decode('latin-1')}")
     return done.stdout.decode("latin-1")
 
 
 def first_line(words):
-    return (command(words).splitlines() or [""])[0]
+    return (output_of(words).splitlines() or [""])[0]

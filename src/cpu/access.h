@@ -111,6 +111,14 @@ must_check bool lin_needs_exclusive(struct vcpu *c, gva_t va, unsigned size, uns
 /* 16 bytes; va is 16-byte aligned (checked by the caller). */
 must_check bool lin_cmpxchg16(struct vcpu *c, gva_t va, u64 old[2], const u64 new[2], unsigned how);
 
+/* For bases that are loaded into registers and MSRs: by the widest mode that the CPU has, whatever
+   CR4.LA57 says (SDM 3A 3.3.7.1). */
+static inline bool is_canonical_base(const struct vcpu *c, u64 va)
+{
+    unsigned shift = vcpu_has(c, X86_LA57) ? 7 : 16;
+    return (u64)((s64)(va << shift) >> shift) == va;
+}
+
 static inline bool is_canonical(const struct vcpu *c, u64 va)
 {
     unsigned shift = c->cr4 & CR4_LA57 ? 7 : 16;

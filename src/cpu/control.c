@@ -274,7 +274,7 @@ void cpu_invpcid(struct vcpu *c, u64 type, u64 pcid, u64 va)
         cpu_raise_gp0(c);
     if (type < 2 && pcid && !pcide)
         cpu_raise_gp0(c);
-    if (type == 0 && c->long_mode && !is_canonical(c, va))
+    if (type == 0 && c->long_mode && !is_canonical_base(c, va))
         cpu_raise_gp0(c);
     if (type == 0 && (!pcide || (c->cr3 & CR3_PCID) == pcid))
         tlb_flush_page(c, va);

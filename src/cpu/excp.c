@@ -225,5 +225,6 @@ void cpu_software_interrupt(struct vcpu *c, u8 vector, enum int_kind kind)
     }
     if (!try_intr(c, &in)) /* INT1 counts as a hardware event: EXT is set */
         throw_excp(c);
-    record(c, vector, 0, 0);
+    record(c, vector, 0, c->pending_db); /* what a MOV SS before it has held back comes along */
+    c->pending_db = 0;
 }

@@ -264,10 +264,25 @@ static bool is_implemented(enum x86_feature f)
 }
 
 struct switches {
+    const char *vendor; /* NULL: the model's own */
     u32 on[CPUID_WORDS], off[CPUID_WORDS];
 };
 
-/* One `+name`, `-name`, `name=on` or `name=off`. */
+/* vendor=…: the string of CPUID leaf 0, and with it which vendor's rules the CPU follows. */
+static int parse_vendor(struct switches *sw, const char *value, size_t len, struct err *err)
+{
+    static const char *const vendors[] = {"GenuineIntel", "AuthenticAMD"};
+
+    for (size_t n = 0; n < ARRAY_SIZE(vendors); n++)
+        if (len == strlen(vendors[n]) && !strncmp(value, vendors[n], len)) {
+            sw->vendor = vendors[n];
+            return 0;
+        }
+    return err_set(err, EINVAL, "CPU vendor '%.*s' is neither GenuineIntel nor AuthenticAMD",
+                   (int)len, value);
+}
+
+/* One `+name`, `-name`, `name=on` or `name=off`, or `vendor=…`. */
 static int parse_switch(struct switches *sw, const char *text, size_t len, struct err *err)
 {
     const char *name = text, *value = memchr(text, '=', len);
@@ -275,6 +290,8 @@ static int parse_switch(struct switches *sw, const char *text, size_t len, struc
     bool on = true;
     enum x86_feature f;
 
+    if (value && name_len == 6 && !strncmp(name, "vendor", 6))
+        return parse_vendor(sw, value + 1, len - name_len - 1, err);
     if (value) {
         size_t value_len = len - name_len - 1;
         on = value_len == 2 && !strncmp(value + 1, "on", 2);
@@ -422,7 +439,7 @@ int cpu_model_parse_on(struct cpu_model *m, const char *text, const u32 host[CPU
         return rc;
     memset(m, 0, sizeof(*m));
     strcpy(m->name, desc->name);
-    strcpy(m->vendor, desc->vendor);
+    strcpy(m->vendor, sw.vendor ? sw.vendor : desc->vendor);
     strcpy(m->brand, desc->brand);
     m->signature = desc->signature;
     m->max_leaf = desc->max_leaf;

@@ -48,7 +48,9 @@
 #define INTEL_PATCH      BIT64(32) /* in the upper half */
 #define MISC_ENABLE_FAST BIT64(0)
 #define MISC_ENABLE_MON  BIT64(18)
-#define MISC_ENABLE_LIM  BIT64(22)
+/* Also thermal control, performance monitoring, prefetchers, SpeedStep, XD disable: kept, without
+   effect. */
+#define MISC_ENABLE_BITS 0x400d51889ull
 #define MISC_ENABLE_RO   (BIT64(11) | BIT64(12)) /* no BTS, no PEBS */
 /* No Meltdown, SSB, MDS, TAA, MMIO stale data; no L1D flush needed; no machine check on a change
    of page size. */
@@ -89,7 +91,7 @@ static bool low32_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64
 
 static bool canonical_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
-    if (vcpu_has(c, X86_LM) && !is_canonical(c, val))
+    if (vcpu_has(c, X86_LM) && !is_canonical_base(c, val))
         return false;
     *msr_field(c, d, index) = val;
     return true;
@@ -227,11 +229,7 @@ static bool misc_enable_read(struct vcpu *c, const struct msr_desc *d, u32 index
 
 static bool misc_enable_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
-    u64 ok = MISC_ENABLE_FAST | MISC_ENABLE_LIM | MISC_ENABLE_RO;
-
-    if (vcpu_has(c, X86_MONITOR))
-        ok |= MISC_ENABLE_MON;
-    if (val & ~ok)
+    if (val & ~MISC_ENABLE_BITS)
         return false;
     c->misc_enable = val & ~MISC_ENABLE_RO;
     return true;

@@ -31,8 +31,9 @@ bool mc_bank_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
     return true;
 }
 
-/* CTL takes anything. STATUS may be cleared, and set only where HWCR allows it; Intel holds ADDR
-   and MISC to the same. */
+/* CTL takes all zeros or all ones (SDM 3B 15.3.2.1), but for bits 0 and 10, which kernels clear as a
+   remedy for AMD's errata. STATUS may be cleared, and set only where HWCR allows it. ADDR and MISC
+   take anything, as with KVM: the SDM allows Intel's CPUs to refuse what is not 0. */
 bool mc_bank_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
     unsigned reg = (index - d->first) % 4;
@@ -40,7 +41,7 @@ bool mc_bank_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 
     if (val && reg == MC_STATUS && !(amd && (c->hwcr & HWCR_MC_STATUS_WREN)))
         return false;
-    if (val && (reg == MC_ADDR || reg == MC_MISC) && !amd)
+    if (val && reg == MC_CTL && (val | BIT64(0) | BIT64(10)) != ~(u64)0)
         return false;
     c->mc[(index - d->first) / 4][reg] = val;
     return true;

@@ -105,7 +105,7 @@ u64 desc_high(struct vcpu *c, u16 sel, const struct desc *d)
 void desc_read_high(struct vcpu *c, u16 sel, struct desc *d)
 {
     d->seg.base |= desc_high(c, sel, d) << 32;
-    if (!is_canonical(c, d->seg.base))
+    if (!is_canonical_base(c, d->seg.base))
         cpu_raise_err(c, VEC_GP, sel_error(sel));
 }
 

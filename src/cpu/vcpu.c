@@ -143,6 +143,13 @@ void vcpu_request(struct vcpu *c, u32 req)
     }
 }
 
+void vcpu_nmi(struct vcpu *c)
+{
+    u32 old = atomic_fetch_or(&c->req, REQ_NMI);
+
+    vcpu_request(c, old & REQ_NMI ? REQ_NMI_LATCHED : 0);
+}
+
 bool vcpu_has_work(struct vcpu *c)
 {
     u32 req = atomic_load(&c->req);

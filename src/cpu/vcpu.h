@@ -39,6 +39,7 @@ enum vcpu_req {
     REQ_TLB_FLUSH = BIT(5),
     REQ_EXIT = BIT(6),      /* leave run() with VCPU_KICK: pause, reset, quit */
     REQ_EXCLUSIVE = BIT(7), /* another CPU wants the world to stand still */
+    REQ_NMI_LATCHED = BIT(9), /* another NMI behind the one in REQ_NMI: the CPU keeps two */
     REQ_CODE = BIT(8),      /* a page of RAM has become a code page: stop writing to it unseen */
 };
 
@@ -177,6 +178,8 @@ void vcpu_update_mode(struct vcpu *c);
 
 /* Any thread, async-signal-safe in effect: sets the bits and wakes the CPU if it sleeps. */
 void vcpu_request(struct vcpu *c, u32 req);
+/* An NMI arrives. Any thread. */
+void vcpu_nmi(struct vcpu *c);
 /* Sleeps until vcpu_has_work or a request is pending. Own thread, no lock held. */
 void vcpu_sleep(struct vcpu *c);
 /* Something that ends HLT is there: an unmasked interrupt, NMI, INIT, SMI, or (waiting) SIPI. */

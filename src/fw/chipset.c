@@ -17,7 +17,7 @@
 #define PIC1_BASE 0x08u
 #define PIC2_BASE 0x70u
 #define PIC1_MASK 0xb8u /* timer, keyboard, cascade and floppy open */
-#define PIC2_MASK 0x8fu /* mouse, coprocessor and ATA open */
+#define PIC2_MASK 0x83u /* PCI (10, 11), mouse, coprocessor and ATA open */
 
 #define LAPIC_SVR   0x0f0u
 #define LAPIC_LINT0 0x350u

@@ -78,7 +78,7 @@ static void cpu_intr(void *cpu)
 
 static void cpu_nmi(void *cpu)
 {
-    vcpu_request(cpu, REQ_NMI);
+    vcpu_nmi(cpu);
 }
 
 static void cpu_smi(void *cpu)

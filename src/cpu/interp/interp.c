@@ -47,6 +47,9 @@ static void sipi(struct vcpu *c)
     vcpu_update_mode(c);
 }
 
+/* They stay until they are delivered. */
+#define NMI_BITS ((u32)(REQ_NMI | REQ_NMI_LATCHED))
+
 /* Housekeeping that other threads asked for. */
 static void serve_requests(struct vcpu *c, u32 req)
 {
@@ -95,8 +98,12 @@ static bool take_events(struct vcpu *c)
     }
     if (c->activity == ACTIVITY_WAIT_SIPI || c->shadow)
         return true;
-    if ((atomic_load(&c->req) & REQ_NMI) && !c->nmi_blocked) {
-        atomic_fetch_and(&c->req, ~(u32)REQ_NMI);
+    if (c->nmi_blocked) /* only one waits for the IRET */
+        atomic_fetch_and(&c->req, ~(u32)REQ_NMI_LATCHED);
+    else if (atomic_load(&c->req) & REQ_NMI) {
+        bool another = atomic_fetch_and(&c->req, ~(u32)REQ_NMI_LATCHED) & REQ_NMI_LATCHED;
+        if (!another)
+            atomic_fetch_and(&c->req, ~(u32)REQ_NMI);
         return deliver(c, VEC_NMI);
     }
     if (c->eflags & EFLAGS_IF) {
@@ -129,9 +136,18 @@ static void run_insn(struct vcpu *c, const struct insn *i)
     c->insns++;
 }
 
-static bool is_software_interrupt(const struct insn *i)
+/* Instructions after which a TF found at their start makes no trap: interrupts clear it, SYSCALL and
+   SYSRET see to it themselves. */
+static bool no_single_step(const struct insn *i)
 {
-    return i->fn == op_int || i->fn == op_int3 || i->fn == op_into || i->fn == op_int1;
+    return i->fn == op_int || i->fn == op_int3 || i->fn == op_into || i->fn == op_int1 ||
+           i->fn == op_syscall || i->fn == op_sysret;
+}
+
+/* Intel holds instruction breakpoints off after MOV SS and POP SS, AMD does not. */
+static bool breakpoints_held(const struct vcpu *c)
+{
+    return (c->shadow & SHADOW_MOV_SS) && c->vm->model.vendor[0] == 'G';
 }
 
 /* One instruction, with everything that can happen around one. */
@@ -142,7 +158,7 @@ static void step(struct vcpu *c)
     const struct insn *i;
 
     c->ip = c->rip;
-    if (dr_exec_armed(c) && !(c->eflags & EFLAGS_RF) && !(c->shadow & SHADOW_MOV_SS)) {
+    if (dr_exec_armed(c) && !(c->eflags & EFLAGS_RF) && !breakpoints_held(c)) {
         u64 hits =
             dr_match_exec(c, c->mode == MODE_64 ? c->rip : (u32)(c->seg[SEG_CS].base + c->rip));
         if (hits)
@@ -157,11 +173,7 @@ static void step(struct vcpu *c)
     c->eflags &= ~(u32)EFLAGS_RF;
     c->shadow = 0;
     run_insn(c, i);
-    if (!tf || is_software_interrupt(i))
-        return;
-    if (i->fn == op_syscall && !(c->eflags & EFLAGS_TF))
-        return;
-    if (!(c->shadow & SHADOW_MOV_SS))
+    if (tf && !no_single_step(i) && !(c->shadow & SHADOW_MOV_SS))
         c->pending_db |= DR6_BS;
 }
 
@@ -215,7 +227,7 @@ static enum vcpu_exit run(struct vcpu *c)
     for (;;) {
         u32 req = atomic_load(&c->req);
         if (req) {
-            atomic_fetch_and(&c->req, ~(req & ~(u32)REQ_NMI));
+            atomic_fetch_and(&c->req, ~(req & ~NMI_BITS));
             serve_requests(c, req);
             if (req & REQ_EXIT)
                 return VCPU_KICK;

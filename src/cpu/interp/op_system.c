@@ -325,7 +325,7 @@ static void load_dtr(struct vcpu *c, const struct insn *i, struct dtr *dtr)
     base = lin_read(c, va + 2, base_size, insn_how(c, i));
     if (i->opsize == 2 && base_size == 4)
         base &= 0xffffff;
-    if (base_size == 8 && !is_canonical(c, base))
+    if (base_size == 8 && !is_canonical_base(c, base))
         cpu_raise_gp0(c);
     *dtr = (struct dtr){.base = base, .limit = limit};
 }
@@ -439,15 +439,24 @@ void op_arpl(struct vcpu *c, const struct insn *i)
     rm_modify(c, i, 2, reg_get(c, i->flags & INSN_MEM ? i->r : i->m, 2), rmw_arpl);
 }
 
+/* SYSCALL and SYSRET trap by the TF that they leave, other instructions by the one they find. */
+static void trap_if_tf(struct vcpu *c)
+{
+    if (c->eflags & EFLAGS_TF)
+        c->pending_db |= DR6_BS;
+}
+
 void op_syscall(struct vcpu *c, const struct insn *i)
 {
     cpu_syscall(c);
+    trap_if_tf(c);
     c->leave = true;
 }
 
 void op_sysret(struct vcpu *c, const struct insn *i)
 {
     cpu_sysret(c, i->opsize);
+    trap_if_tf(c);
     c->leave = true;
 }
 
@@ -486,7 +495,7 @@ static void write_base(struct vcpu *c, const struct insn *i, unsigned segreg)
 
     need_fsgsbase(c);
     base = reg_get(c, i->r, i->size);
-    if (!is_canonical(c, base))
+    if (!is_canonical_base(c, base))
         cpu_raise_gp0(c);
     c->seg[segreg].base = base;
 }
