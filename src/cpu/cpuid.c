@@ -18,6 +18,7 @@
 
 #define KVM_FEATURE_CLOCKSOURCE        BIT(0)
 #define KVM_FEATURE_NOP_IO_DELAY       BIT(1)
+#define KVM_FEATURE_PV_SEND_IPI        BIT(11)
 #define KVM_FEATURE_CLOCKSOURCE2       BIT(3)
 #define KVM_FEATURE_CLOCKSOURCE_STABLE BIT(24)
 
@@ -215,8 +216,8 @@ static void leaf_kvm_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
     r->eax = KVM_FEATURE_NOP_IO_DELAY;
     if (vcpu_has(c, X86_TSC) && vcpu_has(c, X86_MSR))
-        r->eax |=
-            KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_CLOCKSOURCE_STABLE;
+        r->eax |= KVM_FEATURE_CLOCKSOURCE | KVM_FEATURE_CLOCKSOURCE2 | KVM_FEATURE_PV_SEND_IPI |
+                  KVM_FEATURE_CLOCKSOURCE_STABLE;
 }
 
 static void leaf_frequencies(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)

@@ -33,7 +33,8 @@ void exclusive_begin(struct vcpu *c)
     struct vm *vm = c->vm;
 
     pthread_mutex_lock(&vm->exclusive_lock);
-    vm->running--; /* waiting counts as outside, or two CPUs that want the world would wait forever */
+    vm->running--; /* waiting counts as outside, or two CPUs that want the world would wait forever
+                    */
     pthread_cond_broadcast(&vm->exclusive_cond);
     while (vm->exclusive_pending)
         pthread_cond_wait(&vm->exclusive_cond, &vm->exclusive_lock);

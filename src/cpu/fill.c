@@ -7,7 +7,6 @@
 #include "cpu/walk.h"
 #include "dev/lapic.h"
 
-
 bool is_lapic_page(const struct vcpu *c, gpa_t gpa)
 {
     u64 base = lapic_base(c->lapic);
@@ -17,7 +16,8 @@ bool is_lapic_page(const struct vcpu *c, gpa_t gpa)
            (base & (BIT64(11) | BIT64(10))) == BIT64(11);
 }
 
-static void insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, const struct place *p)
+static void insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w,
+                   const struct place *p)
 {
     struct tlb *t = &c->tlb;
     struct tlb_entry *e = &t->entry[mmu][tlb_slot(va)];
@@ -86,8 +86,8 @@ struct place fetch_place(struct vcpu *c, gva_t va)
     } else {
         p = tlb_fill(c, va, PFEC_I, mmu);
     }
-    if (p.host && unlikely(!atomic_load_explicit(&c->vm->mem->pages[p.page].has_code,
-                                                 memory_order_relaxed)))
+    if (p.host &&
+        unlikely(!atomic_load_explicit(&c->vm->mem->pages[p.page].has_code, memory_order_relaxed)))
         mark_code(c, &c->vm->mem->pages[p.page]);
     return p;
 }

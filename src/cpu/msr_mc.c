@@ -31,9 +31,9 @@ bool mc_bank_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
     return true;
 }
 
-/* CTL takes all zeros or all ones (SDM 3B 15.3.2.1), but for bits 0 and 10, which kernels clear as a
-   remedy for AMD's errata. STATUS may be cleared, and set only where HWCR allows it. ADDR and MISC
-   take anything, as with KVM: the SDM allows Intel's CPUs to refuse what is not 0. */
+/* CTL takes all zeros or all ones (SDM 3B 15.3.2.1), but for bits 0 and 10, which kernels clear as
+   a remedy for AMD's errata. STATUS may be cleared, and set only where HWCR allows it. ADDR and
+   MISC take anything, as with KVM: the SDM allows Intel's CPUs to refuse what is not 0. */
 bool mc_bank_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
     unsigned reg = (index - d->first) % 4;

@@ -41,6 +41,9 @@ void dr_check_io(struct vcpu *c, u16 port, unsigned size);
 bool dr_exec_armed(const struct vcpu *c);          /* some execution breakpoint is enabled */
 u64 dr_match_exec(const struct vcpu *c, gva_t va); /* DR6 bits of those that match */
 
+/* KVM's hypercalls (cpu/hypercall.c): the result, negative KVM error numbers included. */
+s64 cpu_hypercall(struct vcpu *c, u64 nr, const u64 args[4]);
+
 /* The paravirtual clock of KVM (Documentation/virt/kvm/x86/msr.rst in Linux): called by wrmsr;
    CPUID leaves 40000000h and 40000001h offer it. */
 void kvmclock_write_system_time(struct vcpu *c, u64 val);

@@ -160,11 +160,11 @@ bool vcpu_has_work(struct vcpu *c)
     case ACTIVITY_WAIT_SIPI:
         return (req & REQ_SIPI) != 0;
     case ACTIVITY_SHUTDOWN:
-        return (req & REQ_NMI) != 0;
+        return (req & (REQ_NMI | REQ_NMI_LATCHED)) != 0;
     default:
         break;
     }
-    if ((req & REQ_NMI) && !c->nmi_blocked)
+    if ((req & (REQ_NMI | REQ_NMI_LATCHED)) && !c->nmi_blocked)
         return true;
     return (c->eflags & EFLAGS_IF) &&
            (lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic));

@@ -37,10 +37,10 @@ enum vcpu_req {
     REQ_SIPI = BIT(3), /* vector in vcpu.sipi_vector */
     REQ_SMI = BIT(4),
     REQ_TLB_FLUSH = BIT(5),
-    REQ_EXIT = BIT(6),      /* leave run() with VCPU_KICK: pause, reset, quit */
-    REQ_EXCLUSIVE = BIT(7), /* another CPU wants the world to stand still */
+    REQ_EXIT = BIT(6),        /* leave run() with VCPU_KICK: pause, reset, quit */
+    REQ_EXCLUSIVE = BIT(7),   /* another CPU wants the world to stand still */
     REQ_NMI_LATCHED = BIT(9), /* another NMI behind the one in REQ_NMI: the CPU keeps two */
-    REQ_CODE = BIT(8),      /* a page of RAM has become a code page: stop writing to it unseen */
+    REQ_CODE = BIT(8),        /* a page of RAM has become a code page: stop writing to it unseen */
 };
 
 enum cpu_mode { /* how code is decoded */
@@ -106,7 +106,7 @@ struct vcpu {
     u64 mcg_status, mcg_ctl;
     u64 mc[MC_BANKS][MC_REGS]; /* machine-check banks */
     u64 debugctl;
-    u64 syscfg, hwcr; /* AMD */
+    u64 syscfg, hwcr;                    /* AMD */
     u64 kvm_system_time, kvm_wall_clock; /* MSRs of the paravirtual clock as the guest wrote them */
     struct fpu fpu;
 
@@ -125,7 +125,7 @@ struct vcpu {
     u64 pending_db; /* DR6 bits of a trap-class #DB due after this instruction */
     u8 activity;    /* enum activity */
     bool nmi_blocked;
-    bool exclusive; /* between exclusive_begin and exclusive_end */
+    bool exclusive;  /* between exclusive_begin and exclusive_end */
     u64 monitor_gpa; /* armed by MONITOR; UINT64_MAX when not */
 
     struct excp excp; /* what cpu_raise threw */

@@ -85,8 +85,7 @@ static bool walk_legacy(struct vcpu *c, u32 va, struct path *p, struct leaf *lea
     if ((pde & PTE_PS) && (c->cr4 & CR4_PSE)) {
         leaf->size = 4 * MiB;
         leaf->base = (pde & 0xffc00000) | bits(pde, 20, 13) << 32;
-        leaf->reserved = pde & BIT64(21) ||
-                         leaf->base >> 32 >> (c->vm->model.phys_bits - 32) != 0;
+        leaf->reserved = pde & BIT64(21) || leaf->base >> 32 >> (c->vm->model.phys_bits - 32) != 0;
         return true;
     }
     if (!load_entry(c, p, (pde & 0xfffff000) | (va >> 12 & 0x3ff) * 4))

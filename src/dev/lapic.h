@@ -52,6 +52,8 @@ void lapic_bus_free(struct lapic_bus *bus);           /* after its APICs */
 void lapic_bus_send(struct lapic_bus *bus, const struct lapic_msg *msg);
 /* The same; false if no APIC took it. */
 bool lapic_bus_deliver(struct lapic_bus *bus, const struct lapic_msg *msg);
+/* The bus that an APIC is on; as long-lived as the APIC. */
+struct lapic_bus *lapic_bus_of(const struct lapic *l);
 /* A write of `data` to FEEx_xxxx (SDM 3A 10.11); other addresses are ignored. Any thread. */
 void lapic_bus_msi(struct lapic_bus *bus, u64 addr, u32 data);
 /* Calls fn, in the CPU's thread and without a lock, for each EOI of a level-triggered vector. At

@@ -196,3 +196,8 @@ void lapic_bus_msi(struct lapic_bus *bus, u64 addr, u32 data)
         msg.delivery_mode = LAPIC_LOWEST;
     lapic_bus_send(bus, &msg);
 }
+
+struct lapic_bus *lapic_bus_of(const struct lapic *l)
+{
+    return l->bus;
+}

@@ -88,6 +88,22 @@ static int interrupt_vector(struct vcpu *c)
     return vector;
 }
 
+/* Of the two that a CPU keeps, the latched one goes first; both bits stand alone, so that an NMI
+   sent meanwhile is not lost. While NMIs are blocked only one waits for the IRET. */
+static bool nmi_take(struct vcpu *c)
+{
+    u32 req = atomic_load(&c->req) & NMI_BITS;
+
+    if (c->nmi_blocked) {
+        if (req == NMI_BITS)
+            atomic_fetch_and(&c->req, ~(u32)REQ_NMI_LATCHED);
+        return false;
+    }
+    if (req)
+        atomic_fetch_and(&c->req, ~(u32)(req & REQ_NMI_LATCHED ? REQ_NMI_LATCHED : REQ_NMI));
+    return req != 0;
+}
+
 /* Takes what may be taken between instructions. False: triple fault. */
 static bool take_events(struct vcpu *c)
 {
@@ -98,14 +114,8 @@ static bool take_events(struct vcpu *c)
     }
     if (c->activity == ACTIVITY_WAIT_SIPI || c->shadow)
         return true;
-    if (c->nmi_blocked) /* only one waits for the IRET */
-        atomic_fetch_and(&c->req, ~(u32)REQ_NMI_LATCHED);
-    else if (atomic_load(&c->req) & REQ_NMI) {
-        bool another = atomic_fetch_and(&c->req, ~(u32)REQ_NMI_LATCHED) & REQ_NMI_LATCHED;
-        if (!another)
-            atomic_fetch_and(&c->req, ~(u32)REQ_NMI);
+    if (nmi_take(c))
         return deliver(c, VEC_NMI);
-    }
     if (c->eflags & EFLAGS_IF) {
         int vector = interrupt_vector(c);
         if (vector >= 0)

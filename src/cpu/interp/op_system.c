@@ -626,17 +626,12 @@ void op_rdrand(struct vcpu *c, const struct insn *i)
     flags_set(&c->lf, EFLAGS_CF);
 }
 
-/* KVM's hypercalls (Documentation/virt/kvm/x86/hypercalls.rst in Linux), by VMCALL or VMMCALL. */
-#define KVM_HC_VAPIC_POLL_IRQ 1
-#define KVM_EPERM             1
-#define KVM_ENOSYS            1000
-
+/* VMCALL and VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, result in RAX. */
 void op_hypercall(struct vcpu *c, const struct insn *i)
 {
-    u64 nr = reg_get(c, RAX * 8, i->flags & INSN_MODE64 ? 8 : 4);
-    s64 ret = nr == KVM_HC_VAPIC_POLL_IRQ ? 0 : -KVM_ENOSYS;
+    unsigned size = i->flags & INSN_MODE64 ? 8 : 4;
+    const u64 args[4] = {reg_get(c, RBX * 8, size), reg_get(c, RCX * 8, size),
+                         reg_get(c, RDX * 8, size), reg_get(c, RSI * 8, size)};
 
-    if (c->cpl)
-        ret = -KVM_EPERM;
-    reg_set(c, RAX * 8, i->flags & INSN_MODE64 ? 8 : 4, (u64)ret);
+    reg_set(c, RAX * 8, size, (u64)cpu_hypercall(c, reg_get(c, RAX * 8, size), args));
 }

@@ -142,7 +142,7 @@ static void gates_from_user(void)
     CHECK_EQ(last_trap.sp, last_trap.si);
     gate(KERNEL_CS, (word)gate_target, AR_CALL32);
     CHECK_USER(GP, GATE, user_gate);
-    task.tss.rsp[0] = BIT64(47);
+    task.tss.rsp[0] = BIT64(47) + 4096;
     gate(KERNEL_CS, (word)gate_target, AR_CALL32 | AR_DPL3);
     idt_use_stack(SS);
     CHECK_USER(SS, 0, user_gate);
@@ -162,8 +162,9 @@ static void no_tasks(void)
 
 static u32 user32(const void *code)
 {
-    return TRAP(asm volatile("pushq %0\n pushq %1\n pushq $2\n pushq %2\n pushq %3\n iretq" : :
-                             "i"(USER_DS), "r"((word)USER32(user_stack_top)), "i"(USER_CS32),
+    return TRAP(asm volatile("movl %0, %%ds\n pushq %q0\n pushq %1\n pushq $2\n pushq %2\n"
+                             "pushq %3\n iretq" : : "r"(USER_DS),
+                             "r"((word)USER32(user_stack_top)), "i"(USER_CS32),
                              "r"((word)USER32(code)) : "memory"));
 }
 

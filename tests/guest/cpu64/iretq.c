@@ -96,9 +96,6 @@ static void to_compatibility(void)
     CHECK_IRETQ(0x31, 0, stop32, CS32_SEL, 2, trap_stack_top, KERNEL_DS);
     CHECK_EQ(last_trap.cs, CS32_SEL);
     CHECK_EQ(last_trap.sp, trap_stack_top);
-    CHECK_IRETQ(0x31, 0, (word)stop32 | 0xf00000000ull, CS32_SEL, 2,
-                trap_stack_top | 0xa00000000ull, KERNEL_DS); /* truncated */
-    CHECK_EQ(last_trap.sp, trap_stack_top);
     CHECK_IRETQ(GP, 0, stop32, CS32_SEL, 2, trap_stack_top, 0); /* null SS */
 }
 

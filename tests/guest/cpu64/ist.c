@@ -55,8 +55,9 @@ static void double_faults(void)
     CHECK_TRAP(DF, 0, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(TEST_BASE) : "memory"));
     CHECK_EQ(last_trap.entry_sp, TOP(0));
     CHECK_EQ(last_trap.sp, TEST_BASE);
-    CHECK_TRAP(DF, 0, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(1ull << 47) : "memory"));
-    CHECK_EQ(last_trap.sp, 1ull << 47);
+    CHECK_TRAP(DF, 0, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(BIT64(47) + 64)
+                                   : "memory"));
+    CHECK_EQ(last_trap.sp, BIT64(47) + 64);
     u64 rsp0 = task.tss.rsp[0];
     task.tss.rsp[0] = TEST_BASE; /* #UD, then #PF on the stack of ring 0: benign and #PF, no #DF */
     idt_set(PF, KERNEL_CS, (word)trap_stubs + 16 * PF, AR_INT32, 2);
@@ -64,7 +65,7 @@ static void double_faults(void)
     CHECK_USER(PF, 2, user_ud);
     CHECK_EQ(last_trap.cr2, TEST_BASE - 8);
     CHECK_EQ(last_trap.cs, USER_CS64);
-    task.tss.rsp[0] = 1ull << 47;
+    task.tss.rsp[0] = BIT64(47) + 4096;
     idt_set(SS, KERNEL_CS, (word)trap_stubs + 16 * SS, AR_INT32, 2);
     CHECK_USER(SS, 1, user_ud); /* not canonical: #SS(0) with EXT */
     task.tss.rsp[0] = rsp0;

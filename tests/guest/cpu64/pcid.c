@@ -98,8 +98,8 @@ static void types(void)
     CHECK_TRAP(GP, 0, invpcid(4, 0, 0));
     CHECK_TRAP(GP, 0, invpcid(0, 0x1000, 0));
     CHECK_TRAP(GP, 0, invpcid(1, 1 << 20, 0));
-    CHECK_TRAP(GP, 0, invpcid(0, 1, BIT64(47)));
-    CHECK_RUNS(invpcid(1, 1, BIT64(47))); /* the address counts for type 0 alone */
+    CHECK_TRAP(GP, 0, invpcid(0, 1, BIT64(57)));
+    CHECK_RUNS(invpcid(1, 1, BIT64(57))); /* the address counts for type 0 alone */
     CHECK_USER(GP, 0, user_invpcid);
 }
 

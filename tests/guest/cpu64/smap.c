@@ -62,16 +62,22 @@ static void smap(void)
     CHECK_RUNS(READ());
 }
 
+/* An LDT on a user page: the load of a segment from it is a supervisor access whatever AC says. (Not the
+   GDT: a handler could not be entered.) */
 static void implicit(void)
 {
+    static page_aligned u64 ldt[512];
     test("implicit accesses ignore AC");
-    /* The GDT on a user page: the load of a segment is a supervisor access whatever AC says. */
-    page_map(VA, (word)gdt & ~4095ull, PTE_P | PTE_W | PTE_U);
-    struct dtr d = get_gdtr(), other = {d.limit, VA + ((word)gdt & 4095)};
-    set_gdtr(other);
-    CHECK_TRAP(PF, PF_P, asm volatile("stac\n movl %0, %%fs" : : "r"(USER_DS)));
-    set_gdtr(d);
-    asm volatile("movl %0, %%fs" : : "r"(0));
+    ldt[1] = descriptor(0, 0xfffff, AR_DATA | AR_DB | AR_G);
+    page_map(VA, (word)ldt, PTE_P | PTE_W | PTE_U);
+    gdt_set(FREE_SEL, (u32)VA, 15, AR_LDT);
+    gdt[(FREE_SEL >> 3) + 1] = VA >> 32;
+    asm volatile("lldt %w0" : : "r"(FREE_SEL));
+    CHECK_TRAP(PF, PF_P, asm volatile("stac\n movl %0, %%fs" : : "r"(0xc)));
+    CHECK_EQ(last_trap.cr2, VA + 8);
+    page_map(VA, (word)ldt, PTE_P | PTE_W);
+    CHECK_RUNS(asm volatile("movl %0, %%fs" : : "r"(0xc)));
+    asm volatile("movl %0, %%fs\n lldt %w0" : : "r"(0));
 }
 
 static void in_handlers(void)

@@ -42,6 +42,7 @@ static void exceptions(void)
     asm volatile("movups %0, %%xmm0\n xorps %%xmm1, %%xmm1\n divss %%xmm1, %%xmm0" : : "m"(ones));
     CHECK_EQ(get_mxcsr(), 0x1f84);
     set_mxcsr(0x1d80);
+    asm volatile("movups %0, %%xmm0" : : "m"(ones));
     set_cr4(get_cr4() & ~(word)CR4_OSXMMEXCPT);
     CHECK_TRAP_AT(UD, 0, asm volatile(AT "divss %xmm1, %xmm0"));
     set_cr4(get_cr4() | CR4_OSXMMEXCPT);
@@ -118,9 +119,9 @@ static void xsave(void)
     area[512 + 1] = 0x80; /* a component that XCR0 does not have */
     CHECK_TRAP(GP, 0, asm volatile("xrstor64 %0" : : "m"(area), "a"(3), "d"(0)));
     area[512 + 1] = 0;
-    area[512 + 8 + 20] = 1; /* reserved header bytes */
+    area[512 + 20] = 1; /* reserved header bytes */
     CHECK_TRAP(GP, 0, asm volatile("xrstor64 %0" : : "m"(area), "a"(3), "d"(0)));
-    area[512 + 8 + 20] = 0;
+    area[512 + 20] = 0;
     memset(area + 24, 0xff, 4);
     CHECK_TRAP(GP, 0, asm volatile("xrstor64 %0" : : "m"(area), "a"(3), "d"(0)));
     CHECK_TRAP(GP, 0, asm volatile("xsave64 %0" : : "m"(area[16]), "a"(3), "d"(0))); /* alignment */
@@ -170,6 +171,7 @@ static void avx(void)
     asm volatile("vaddps %%xmm2, %%xmm1, %%xmm1\n vmovups %%ymm1, %0" : "=m"(*(u8(*)[32])area2));
     CHECK_EQ(memcmp(area2, ones, 16), 0);
     CHECK_EQ(area2[19], 0); /* VEX.128 clears it */
+    memset(area + 512, 0, 64);
     asm volatile("vmovups %0, %%ymm9\n xsave64 %1" : : "m"(ones), "m"(area), "a"(7), "d"(0)
                  : "memory");
     CHECK_EQ(memcmp(area + 576 + 9 * 16, ones, 16), 0);

@@ -194,7 +194,7 @@ static void x2apic(void)
     SEND(0xffffffff, ICR_FIXED, 15);
     SEND(0x00010001, ICR_LOGICAL, 0); /* a cluster that nobody is in */
     end();
-    CHECK_TRAP(GP, 0, wrmsr(0x830, 1 << 12)); /* reserved bit in ICR */
+    CHECK_TRAP(GP, 0, wrmsr(0x830, 1 << 13)); /* reserved bit in ICR */
 }
 
 GUEST("ipi")

@@ -37,9 +37,9 @@ static void long_texts_are_cut_not_overrun(void)
     (void)err_set(&e.err, EINVAL, "%s", text);
     CHECK_EQ(strlen(e.err.text), sizeof(e.err.text) - 1);
     err_prefix(&e.err, "%s", text);
-    CHECK_EQ(strlen(e.err.text), sizeof(e.err.text) - 1);
+    CHECK(strlen(e.err.text) < sizeof(e.err.text));
     err_prefix(&e.err, "ab");
-    CHECK_EQ(strlen(e.err.text), sizeof(e.err.text) - 1);
+    CHECK(strlen(e.err.text) < sizeof(e.err.text));
     CHECK(!strncmp(e.err.text, "ab: xxx", 7));
     CHECK(!strcmp(e.after, "1234567"));
 }

@@ -137,7 +137,7 @@ static void too_much_is_refused_with_advice(void)
     struct mem *mem = NULL;
     struct err err = {.text = ""};
 
-    CHECK(mem_new(&mem, 1ull << 62, NULL, &err) < 0);
+    CHECK(mem_new(&mem, 1ull << 47, NULL, &err) < 0);
     CHECK(mem == NULL);
     CHECK(strstr(err.text, "--memory") != NULL);
     mem_free(NULL);
