@@ -178,6 +178,10 @@ static bool excluded(const struct test_case *t)
             (t->zo[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
             ZydisRegisterGetClass(t->zo[n].reg.value) == ZYDIS_REGCLASS_SEGMENT)
             return true;
+    /* VEX.W outside 64-bit mode: ignored, say the manuals; #UD, say some CPUs. */
+    if (t->code32 && zi->raw.vex.W &&
+        (zi->mnemonic == ZYDIS_MNEMONIC_VPEXTRD || zi->mnemonic == ZYDIS_MNEMONIC_VPINSRD))
+        return true;
     /* 0F 0D with a register: #UD on AMD, a hint on Intel. */
     if (zi->mnemonic == ZYDIS_MNEMONIC_NOP && zi->opcode == 0x0d && zi->raw.modrm.mod == 3)
         return true;

@@ -68,6 +68,7 @@ bool guest_setup(void)
     cpu->cr0 = CR0_PE | CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP;
     cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_OSXSAVE;
     cpu->cr3 = 0x1000;
+    cpu->tr.limit = 0x60; /* no I/O bitmap: ports are not for user code */
     cpu->efer = EFER_LME | EFER_LMA | EFER_SCE | EFER_NXE;
     cpu->xcr0 = XCR0_X87 | XCR0_SSE | XCR0_AVX;
     return true;

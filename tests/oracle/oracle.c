@@ -80,11 +80,25 @@ static bool differs(const char *what, int index, const void *in, const void *nat
     return true;
 }
 
+/* Flags beside an unmasked exception that cannot be told from a masked run: PE with overflow and
+   underflow, and for dot products those of the steps after the one that failed. */
+static void mask_unknowable(const struct test_case *t, u32 *a, u32 *b)
+{
+    u32 known = ~0x20u;
+
+    if (t->zi.mnemonic == ZYDIS_MNEMONIC_DPPS || t->zi.mnemonic == ZYDIS_MNEMONIC_DPPD ||
+        t->zi.mnemonic == ZYDIS_MNEMONIC_VDPPS || t->zi.mnemonic == ZYDIS_MNEMONIC_VDPPD)
+        known = ~0x3fu;
+    *a &= known;
+    *b &= known;
+}
+
 static bool compare(const struct test_case *t, const struct outcome *cpu,
                     const struct outcome *domus, bool quiet)
 {
     const struct cpu_image *in = &t->in, *a = &cpu->cpu, *b = &domus->cpu;
     u32 flags = defined_flags(t) & (EFLAGS_ARITH | EFLAGS_DF | EFLAGS_AC);
+    u32 ma = a->mxcsr, mb = b->mxcsr;
     bool bad = false;
     u32 fa = a->eflags & flags, fb = b->eflags & flags;
 
@@ -109,7 +123,10 @@ static bool compare(const struct test_case *t, const struct outcome *cpu,
     bad |= differs("fcw", 0, &in->fcw, &a->fcw, &b->fcw, 2, quiet);
     bad |= differs("fsw", 0, &in->fsw, &a->fsw, &b->fsw, 2, quiet);
     bad |= differs("ftw", 0, &in->ftw, &a->ftw, &b->ftw, 1, quiet);
-    bad |= differs("mxcsr", 0, &in->mxcsr, &a->mxcsr, &b->mxcsr, 4, quiet);
+    if (cpu->vector ==
+        VEC_XM) /* beside an unmasked overflow or underflow, PE is not ours to know */
+        mask_precision(&ma, &mb);
+    bad |= differs("mxcsr", 0, &in->mxcsr, &ma, &mb, 4, quiet);
     for (unsigned n = 0; n < DATA_SIZE; n += 8)
         if (memcmp(cpu->data + n, domus->data + n, 8)) {
             bad |= differs("data+", (int)n, t->data + n, cpu->data + n, domus->data + n, 8, quiet);
@@ -162,7 +179,8 @@ static void report(void)
                 printf(" %s", ZydisMnemonicGetString((ZydisMnemonic)m));
         }
     }
-    printf("\n%u mnemonics run, vector ones included; %u in the integer unit's table\n", run, known);
+    printf("\n%u mnemonics run, vector ones included; %u in the integer unit's table\n", run,
+           known);
 }
 
 static bool parse(int argc, char **argv, struct options *o)

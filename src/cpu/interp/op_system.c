@@ -425,18 +425,19 @@ void op_verw(struct vcpu *c, const struct insn *i)
     put_zf(c, cpu_verify(c, (u16)rm_get(c, i, i->r, 2), true));
 }
 
-static u64 rmw_arpl(struct flags *f, u64 dst, u64 src, unsigned size)
-{
-    bool raise = (dst & 3) < (src & 3);
-
-    flags_set(f, (flags_get(f) & ~(u32)EFLAGS_ZF) | (raise ? EFLAGS_ZF : 0));
-    return raise ? (dst & ~(u64)3) | (src & 3) : dst;
-}
-
+/* Memory is written only if the RPL changes. */
 void op_arpl(struct vcpu *c, const struct insn *i)
 {
+    u64 src, dst;
+    bool raise;
+
     need_protected(c);
-    rm_modify(c, i, 2, reg_get(c, i->flags & INSN_MEM ? i->r : i->m, 2), rmw_arpl);
+    src = reg_get(c, i->flags & INSN_MEM ? i->r : i->m, 2);
+    dst = rm_get(c, i, i->r, 2);
+    raise = (dst & 3) < (src & 3);
+    if (raise)
+        rm_set(c, i, i->r, 2, (dst & ~(u64)3) | (src & 3));
+    put_zf(c, raise);
 }
 
 /* SYSCALL and SYSRET trap by the TF that they leave, other instructions by the one they find. */

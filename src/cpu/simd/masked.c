@@ -144,32 +144,13 @@ static u8 reg_id(const ZydisDecodedOperand *o)
     return (u8)ZydisRegisterGetId(o->reg.value);
 }
 
-static u8 gpr_offset(ZydisRegister reg)
+/* MASKMOVQ and MASKMOVDQU write to [rDI], which is no operand that the decoder sees. */
+static void set_implied_address(const ZydisDecodedInstruction *zi, struct insn *out)
 {
-    return reg == ZYDIS_REGISTER_NONE ? REG_ZERO : (u8)(ZydisRegisterGetId(reg) * 8);
-}
-
-static u8 seg_number(ZydisRegister seg)
-{
-    return (u8)ZydisRegisterGetId(seg);
-}
-
-/* The address without a vector index; the implicit [rDI] too, which is no operand elsewhere. */
-static void set_address(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *mem,
-                        struct insn *out)
-{
-    bool vsib = mem->mem.type == ZYDIS_MEMOP_TYPE_VSIB;
-
-    out->base = gpr_offset(mem->mem.base);
-    out->index = vsib ? REG_ZERO : gpr_offset(mem->mem.index);
-    out->scale = (u8)(mem->mem.scale ? __builtin_ctz(mem->mem.scale) : 0);
-    out->disp = mem->mem.disp.has_displacement ? mem->mem.disp.value : 0;
-    out->seg = seg_number(mem->mem.segment);
+    out->base = RDI * 8;
     out->asize = zi->address_width / 8;
     out->flags |= INSN_MEM;
-    out->flags &= (u16)~INSN_FLAT64;
-    if (zi->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && zi->address_width == 64 &&
-        out->seg != SEG_FS && out->seg != SEG_GS)
+    if (out->asize == 8 && out->seg != SEG_FS && out->seg != SEG_GS)
         out->flags |= INSN_FLAT64;
 }
 
@@ -203,7 +184,6 @@ static insn_fn *set_up(const struct masked *t, const ZydisDecodedInstruction *zi
     const ZydisDecodedOperand *mem = simd_mem_operand(zi, zo);
     bool store = t->kind == MASK_MOVE && mem == &zo[0];
 
-    set_address(zi, mem, out);
     out->size = t->element;
     out->cond = t->index;
     out->msize = (u8)(mem->size / 8);
@@ -219,6 +199,7 @@ static insn_fn *set_up(const struct masked *t, const ZydisDecodedInstruction *zi
         out->v = reg_id(&zo[1]);
         break;
     default: /* register, mask, hidden memory */
+        set_implied_address(zi, out);
         out->r = reg_id(&zo[0]);
         out->v = reg_id(&zo[1]);
     }

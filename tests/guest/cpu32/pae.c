@@ -17,6 +17,7 @@ static u64 dirs[4][512] page_aligned, table[512] page_aligned;
 static u8 data[2][4096] page_aligned;
 static volatile u64 *const pde = &dirs[1][0], *const pte = &table[0];
 static volatile u8 *const at = (volatile u8 *)VA;
+static bool have_nx;
 
 #define READ() asm volatile(AT "movb (%0), %%al" : : "r"(at) : "eax")
 #define EXEC() asm volatile("call *%0" : : "r"(at) : "memory")
@@ -33,7 +34,8 @@ static void start(void)
     set_cr3((word)pdpt);
     set_cr4(get_cr4() | CR4_PAE);
     set_cr0(get_cr0() | CR0_PG | CR0_WP);
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | BIT(11));
+    if (have_nx)
+        wrmsr(MSR_EFER, rdmsr(MSR_EFER) | BIT(11));
 }
 
 static void set(u64 d, u64 t)
@@ -121,7 +123,7 @@ static void table_registers(void)
 static void switch_modes(void)
 {
     test("LME needs paging off");
-    if (!(cpuid(0x80000001, 0).edx & BIT(29)))
+    if (!have_nx || !(cpuid(0x80000001, 0).edx & BIT(29)))
         return;
     CHECK_TRAP(GP, 0, wrmsr(MSR_EFER, rdmsr(MSR_EFER) | BIT(8)));
     set_cr0(get_cr0() & ~CR0_PG);
@@ -135,10 +137,10 @@ static void switch_modes(void)
 
 GUEST("pae")
 {
-    if (!(cpuid(0x80000001, 0).edx & BIT(20)))
-        guest_fatal("the CPU has no NX");
+    have_nx = cpuid(0x80000000, 0).eax > 0x80000000 && (cpuid(0x80000001, 0).edx & BIT(20));
     start();
-    no_execute();
+    if (have_nx)
+        no_execute();
     reserved();
     table_registers();
     switch_modes();

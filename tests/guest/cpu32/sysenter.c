@@ -64,6 +64,10 @@ static bool vendor_is_amd(void)
 static void syscall32(void)
 {
     test("SYSCALL in legacy mode");
+    if (cpuid(0x80000000, 0).eax < 0x80000001 || !(cpuid(0x80000001, 0).edx & BIT(11))) {
+        CHECK_USER(UD, 0, user_syscall);
+        return;
+    }
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 1);
     if (!vendor_is_amd()) { /* Intel: only in 64-bit code */
         CHECK_USER(UD, 0, user_syscall);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* CMPXCHG in all widths, CMPXCHG8B and 16B, XADD, XCHG, the locked forms of the rest, bit operations
-   with large offsets, and string instructions with 64-bit counts, on one CPU. */
+/* CMPXCHG in all widths, CMPXCHG8B and 16B, XADD, XCHG, the locked forms of the rest, bit
+   operations with large offsets, and string instructions with 64-bit counts, on one CPU. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
@@ -47,14 +47,19 @@ static void wide(void)
     if (!(cpuid(1, 0).ecx & BIT(13)))
         return;
     mem[0] = 0x11, mem[1] = 0x22, a = 0x11, d = 0x22;
-    asm volatile("lock cmpxchg16b %0" : "+m"(*(u64(*)[2])mem), "+a"(a), "+d"(d), "=@ccz"(z)
+    asm volatile("lock cmpxchg16b %0"
+                 : "+m"(*(u64(*)[2])mem), "+a"(a), "+d"(d), "=@ccz"(z)
                  : "b"(0x33ull), "c"(0x44ull));
     CHECK(z && mem[0] == 0x33 && mem[1] == 0x44);
-    asm volatile("lock cmpxchg16b %0" : "+m"(*(u64(*)[2])mem), "+a"(a), "+d"(d), "=@ccz"(z)
+    asm volatile("lock cmpxchg16b %0"
+                 : "+m"(*(u64(*)[2])mem), "+a"(a), "+d"(d), "=@ccz"(z)
                  : "b"(0x33ull), "c"(0x44ull));
     CHECK(!z && a == 0x33 && d == 0x44);
-    CHECK_TRAP_AT(GP, 0, asm volatile(AT "lock cmpxchg16b (%0)" : : "r"((u8 *)mem + 8)
-                                      : "rax", "rdx", "memory"));
+    CHECK_TRAP_AT(GP, 0,
+                  asm volatile(AT "lock cmpxchg16b (%0)"
+                               :
+                               : "r"((u8 *)mem + 8)
+                               : "rax", "rdx", "memory"));
 }
 
 static void others(void)

@@ -17,12 +17,21 @@ static void data(void)
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
         CHECK_TRAP_AT(GP, 0, asm volatile(AT "movb (%0), %%al" : : "r"(bad[i]) : "eax"));
         CHECK_TRAP_AT(GP, 0, asm volatile(AT "movb %%al, (%0)" : : "r"(bad[i]) : "memory"));
-        CHECK_TRAP_AT(SS, 0, asm volatile("movq %0, %%rcx\n xchgq %%rbp, %%rcx\n" AT
-                                          "movb (%%rbp), %%al" : : "r"(bad[i]) : "rax", "rcx"));
-        CHECK_TRAP_AT(SS, 0, asm volatile("movq %0, %%rsp\n" AT "pushq %%rax" : : "r"(bad[i] + 8)
-                                          : "memory"));
-        CHECK_TRAP_AT(SS, 0, asm volatile("movq %0, %%rsp\n" AT "popq %%rax" : : "r"(bad[i])
-                                          : "rax"));
+        CHECK_TRAP_AT(SS, 0,
+                      asm volatile("movq %0, %%rcx\n xchgq %%rbp, %%rcx\n" AT "movb (%%rbp), %%al"
+                                   :
+                                   : "r"(bad[i])
+                                   : "rax", "rcx"));
+        CHECK_TRAP_AT(SS, 0,
+                      asm volatile("movq %0, %%rsp\n" AT "pushq %%rax"
+                                   :
+                                   : "r"(bad[i] + 8)
+                                   : "memory"));
+        CHECK_TRAP_AT(SS, 0,
+                      asm volatile("movq %0, %%rsp\n" AT "popq %%rax"
+                                   :
+                                   : "r"(bad[i])
+                                   : "rax"));
         CHECK_TRAP_AT(SS, 0, asm volatile("movq %0, %%rsp\n" AT "ret" : : "r"(bad[i])));
     }
     CHECK_TRAP(PF, 0, asm volatile("movb (%0), %%al" : : "r"(LOW_END - 1) : "eax"));
@@ -50,16 +59,23 @@ static void code(void)
 {
     test("branches");
     CHECK_TRAP_AT(GP, 0, asm volatile(AT "jmp *%0" : : "r"(LOW_END)));
-    CHECK_TRAP_AT(GP, 0, asm volatile("movq %%rsp, %%rsi\n" AT "call *%0" : : "r"(LOW_END) : "rsi"));
+    CHECK_TRAP_AT(GP, 0,
+                  asm volatile("movq %%rsp, %%rsi\n" AT "call *%0"
+                               :
+                               : "r"(LOW_END)
+                               : "rsi"));
     CHECK_EQ(last_trap.sp, last_trap.si);
-    CHECK_TRAP_AT(GP, 0, asm volatile("pushq %0\n movq %%rsp, %%rsi\n" AT "ret" : : "r"(LOW_END)
-                                      : "rsi"));
+    CHECK_TRAP_AT(GP, 0,
+                  asm volatile("pushq %0\n movq %%rsp, %%rsi\n" AT "ret"
+                               :
+                               : "r"(LOW_END)
+                               : "rsi"));
     CHECK_EQ(last_trap.sp, last_trap.si);
     CHECK_TRAP_AT(GP, 0, asm volatile("pushq $8\n pushq %0\n" AT "lretq" : : "r"(LOW_END)));
 }
 
-/* The first address that is not canonical for registers: their width is the one the CPU is capable of,
-   57 bits where it has LA57, whatever CR4 says (5-Level Paging white paper, 2.2). */
+/* The first address that is not canonical for registers: their width is the one the CPU is capable
+   of, 57 bits where it has LA57, whatever CR4 says (5-Level Paging white paper, 2.2). */
 static u64 register_edge(void)
 {
     return 1ull << (cpuid(7, 0).ecx & BIT(16) ? 56 : 47);
@@ -115,7 +131,10 @@ static void segment_bases(void)
     CHECK_RUNS(asm volatile("movb %%fs:7, %%al" : : : "eax"));
     wrmsr(MSR_FS_BASE, 0x1000);
     CHECK_RUNS(asm volatile("movb %%fs:(%0), %%al" : : "r"((word)no_access - 0x1000) : "eax"));
-    CHECK_RUNS(asm volatile("movb %%fs:(%0), %%al" : : "r"(-0x800ull) : "eax")); /* the sum counts */
+    CHECK_RUNS(asm volatile("movb %%fs:(%0), %%al"
+                            :
+                            : "r"(-0x800ull)
+                            : "eax")); /* the sum counts */
     wrmsr(MSR_FS_BASE, 0);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Compatibility mode, 32 and 16 bits, at CPL 0 and CPL 3: limits count again, legacy instructions are
-   back, handlers are 64-bit; far transfers between the modes, call gates, no task switches. */
+/* Compatibility mode, 32 and 16 bits, at CPL 0 and CPL 3: limits count again, legacy instructions
+   are back, handlers are 64-bit; far transfers between the modes, call gates, no task switches. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
 #include "trap.h"
 
-#define GATE  FREE_SEL        /* two slots */
+#define GATE  FREE_SEL /* two slots */
 #define SPARE (FREE_SEL + 16)
 #define CONF  (FREE_SEL + 24)
 
@@ -163,9 +163,11 @@ static void no_tasks(void)
 static u32 user32(const void *code)
 {
     return TRAP(asm volatile("movl %0, %%ds\n pushq %q0\n pushq %1\n pushq $2\n pushq %2\n"
-                             "pushq %3\n iretq" : : "r"(USER_DS),
-                             "r"((word)USER32(user_stack_top)), "i"(USER_CS32),
-                             "r"((word)USER32(code)) : "memory"));
+                             "pushq %3\n iretq"
+                             :
+                             : "r"(USER_DS), "r"((word)USER32(user_stack_top)), "i"(USER_CS32),
+                               "r"((word)USER32(code))
+                             : "memory"));
 }
 
 CODE32(u_exit, "movl %esp, %esi\n pushl $5\n popl %ecx\n int $0x30");

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Debug registers (SDM 3B 17.2): execution, data and port breakpoints, DR6, DR7.GD, DR4 and DR5, RF,
-   ICEBP, and a data breakpoint under MOV SS. */
+/* Debug registers (SDM 3B 17.2): execution, data and port breakpoints, DR6, DR7.GD, DR4 and DR5,
+   RF, ICEBP, and a data breakpoint under MOV SS. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
 #include "trap.h"
 
-#define DR6_CLEAR 0xffff0ff0u
-#define EXEC      0u
-#define WRITE     1u
-#define PORT      2u
-#define ACCESS    3u
-#define LEN1      0u
-#define LEN2      1u
-#define LEN8      2u
-#define LEN4      3u
+#define DR6_CLEAR         0xffff0ff0u
+#define EXEC              0u
+#define WRITE             1u
+#define PORT              2u
+#define ACCESS            3u
+#define LEN1              0u
+#define LEN2              1u
+#define LEN8              2u
+#define LEN4              3u
 #define DR7(n, type, len) (BIT(2 * (n) + 1) | (type) << (16 + 4 * (n)) | (len) << (18 + 4 * (n)))
-#define DR7_OFF   0x400u
-#define HITS      (get_dr6() & 0xe00f)
+#define DR7_OFF           0x400u
+#define HITS              (get_dr6() & 0xe00f)
 
 u8 buf[64] __attribute__((aligned(64)));
 u16 stack_selector = KERNEL_DS;
@@ -134,15 +134,22 @@ static void data(void)
     WATCHED(false, buf + 4, WRITE, LEN4, asm volatile("movb $1, buf + 8" : : : "memory"));
     WATCHED(true, buf + 8, WRITE, LEN8, asm volatile("movb $1, buf + 15" : : : "memory"));
     WATCHED(true, buf + 8, WRITE, LEN2, asm volatile("movl $1, buf + 6" : : : "memory"));
-    WATCHED(true, buf + 11, WRITE, LEN2, asm volatile("movb $1, buf + 10" : : : "memory")); /* aligned */
+    WATCHED(true, buf + 11, WRITE, LEN2,
+            asm volatile("movb $1, buf + 10"
+                         :
+                         :
+                         : "memory")); /* aligned */
     WATCHED(true, buf, WRITE, LEN4, asm volatile("lock incl buf" : : : "memory", "cc"));
     WATCHED(true, buf, WRITE, LEN4, asm volatile("addl $1, buf" : : : "memory", "cc"));
     WATCHED(true, buf, ACCESS, LEN4, asm volatile("cmpl $1, buf" : : : "cc"));
     WATCHED(false, buf, WRITE, LEN4, asm volatile("cmpl $1, buf" : : : "cc"));
     WATCHED(false, buf, ACCESS, LEN4, asm volatile("leaq buf, %%rax" : : : "rax"));
-    WATCHED(true, buf + 8, WRITE, LEN8, asm volatile("movq %%rsp, %%rbx\n leaq buf + 16, %%rsp\n"
-                                                     "pushq %%rax\n movq %%rbx, %%rsp"
-                                                     : : : "rbx", "memory"));
+    WATCHED(true, buf + 8, WRITE, LEN8,
+            asm volatile("movq %%rsp, %%rbx\n leaq buf + 16, %%rsp\n"
+                         "pushq %%rax\n movq %%rbx, %%rsp"
+                         :
+                         :
+                         : "rbx", "memory"));
 }
 
 static void trap_address(void)
@@ -150,8 +157,11 @@ static void trap_address(void)
     test("data breakpoints trap after the instruction");
     put32(buf, 0);
     watch((word)buf, DR7(0, WRITE, LEN4));
-    CHECK_TRAP(DB, 0, asm volatile("movl $0x55, buf\n.globl after_store\nafter_store: nop"
-                                   : : : "memory"));
+    CHECK_TRAP(DB, 0,
+               asm volatile("movl $0x55, buf\n.globl after_store\nafter_store: nop"
+                            :
+                            :
+                            : "memory"));
     extern u8 after_store[];
     CHECK_EQ(last_trap.ip, (word)after_store);
     off();
@@ -168,8 +178,12 @@ static void under_mov_ss(void)
 {
     test("MOV SS holds the trap back for one instruction");
     watch((word)&stack_selector, DR7(0, ACCESS, LEN2));
-    CHECK_TRAP(DB, 0, asm volatile("movw stack_selector, %%ss\n nop\n"
-                                   ".globl after_shadow\nafter_shadow: nop" : : : "memory"));
+    CHECK_TRAP(DB, 0,
+               asm volatile("movw stack_selector, %%ss\n nop\n"
+                            ".globl after_shadow\nafter_shadow: nop"
+                            :
+                            :
+                            : "memory"));
     extern u8 after_shadow[];
     CHECK_EQ(last_trap.ip, (word)after_shadow);
     CHECK_EQ(HITS, 1);
@@ -213,8 +227,11 @@ static void priority(void)
 {
     test("both kinds at once");
     watch((word)buf, DR7(0, WRITE, LEN1));
-    CHECK_TRAP(DB, 0, asm volatile("pushfq\n orl $0x100, (%%rsp)\n popfq\n movb $1, buf\n nop"
-                                   : : : "memory"));
+    CHECK_TRAP(DB, 0,
+               asm volatile("pushfq\n orl $0x100, (%%rsp)\n popfq\n movb $1, buf\n nop"
+                            :
+                            :
+                            : "memory"));
     CHECK_EQ(HITS, BIT(14) | 1); /* single step and data in one trap */
     off();
     watch((word)buf, DR7(0, WRITE, LEN1));

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Each exception in 64-bit mode with its error code and return address, which of two comes first
-   (SDM 3A 6.9), and the checks of gates. Page faults, #DB, #AC, #MF and #XM have guests of their own. */
+   (SDM 3A 6.9), and the checks of gates. Page faults, #DB, #AC, #MF and #XM have guests of their
+   own. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
 #include "trap.h"
 
-#define SPARE FREE_SEL
-#define IDT_ERROR(v) ((v) * 8 + 2)
+#define SPARE        FREE_SEL
+#define IDT_ERROR(v) ((v)*8 + 2)
 #define NONCANONICAL 0x0000800000000000ull
 
 CODE(user_int, "int $0x40");
@@ -21,8 +22,11 @@ static void vectors(void)
     test("vectors");
     CHECK_TRAP_AT(DE, 0, asm volatile(AT "divq %%rcx" : : "c"(0ull), "a"(1), "d"(0) : "cc"));
     CHECK_TRAP_AT(DE, 0, asm volatile(AT "divq %%rcx" : : "c"(1ull), "a"(1), "d"(1) : "cc"));
-    CHECK_TRAP_AT(DE, 0, asm volatile(AT "idivq %%rcx" : : "c"(-1ll), "a"(BIT64(63)), "d"(-1ll)
-                                      : "cc"));
+    CHECK_TRAP_AT(DE, 0,
+                  asm volatile(AT "idivq %%rcx"
+                               :
+                               : "c"(-1ll), "a"(BIT64(63)), "d"(-1ll)
+                               : "cc"));
     CHECK_TRAP(BP, 0, asm volatile("movq $1f, want_ip\n int3\n1:"));
     CHECK_EQ(last_trap.ip, want_ip);
     CHECK_TRAP(3, 0, asm volatile("movq $1f, want_ip\n.byte 0xcd, 3\n1:"));
@@ -35,8 +39,11 @@ static void vectors(void)
     CHECK_TRAP_AT(UD, 0, asm volatile(AT ".byte 0x0f, 0xb9, 0xc0")); /* UD1 */
     CHECK_TRAP_AT(UD, 0, asm volatile(AT ".byte 0x0f, 0xff, 0xc0")); /* UD0 */
     CHECK_TRAP_AT(GP, 0, asm volatile(AT "movb (%0), %%al" : : "r"(NONCANONICAL) : "eax"));
-    CHECK_TRAP_AT(SS, 0, asm volatile("movq %%rsp, %%rbx\n movq %0, %%rsp\n" AT "popq %%rax"
-                                      : : "r"(NONCANONICAL) : "eax", "ebx"));
+    CHECK_TRAP_AT(SS, 0,
+                  asm volatile("movq %%rsp, %%rbx\n movq %0, %%rsp\n" AT "popq %%rax"
+                               :
+                               : "r"(NONCANONICAL)
+                               : "eax", "ebx"));
     CHECK_TRAP_AT(PF, 2, asm volatile(AT "movb %%al, (%0)" : : "r"(TEST_BASE) : "memory"));
     CHECK_EQ(last_trap.cr2, TEST_BASE);
     CHECK_TRAP_AT(GP, SPARE, asm volatile(AT "movl %0, %%fs" : : "r"(SPARE | 3)));
@@ -90,8 +97,9 @@ static void priorities(void)
     idt_reset(0x40);
     CHECK_USER(GP, IDT_ERROR(3), user_int3);
     /* 16 bytes are too many: #GP before anything the instruction would do. */
-    CHECK_TRAP_AT(GP, 0, asm volatile(AT ".byte 0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,"
-                                      "0x66,0x66,0x66,0x66,0x66,0x90"));
+    CHECK_TRAP_AT(GP, 0,
+                  asm volatile(AT ".byte 0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,"
+                                  "0x66,0x66,0x66,0x66,0x66,0x90"));
     CHECK_RUNS(asm volatile(".byte 0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,0x66,"
                             "0x66,0x66,0x66,0x66,0x90"));
 }
@@ -108,9 +116,13 @@ static void gates(void)
         u16 sel;
         u32 ar, vector, error;
     } cases[] = {
-        {0, 0, GP, 0}, {SPARE, 0x92, GP, SPARE}, {SPARE, 0x1a | AR_L, NP, SPARE},
-        {SPARE, 0xfa | AR_L, GP, SPARE}, {SPARE, 0x9a | AR_DB, GP, SPARE}, /* not 64-bit code */
-        {SPARE, 0x9a | AR_DB | AR_L, GP, SPARE}, {SPARE, 0x9a | AR_L, 0x40, 0},
+        {0, 0, GP, 0},
+        {SPARE, 0x92, GP, SPARE},
+        {SPARE, 0x1a | AR_L, NP, SPARE},
+        {SPARE, 0xfa | AR_L, GP, SPARE},
+        {SPARE, 0x9a | AR_DB, GP, SPARE}, /* not 64-bit code */
+        {SPARE, 0x9a | AR_DB | AR_L, GP, SPARE},
+        {SPARE, 0x9a | AR_L, 0x40, 0},
         {GDT_SLOTS * 8, 0, GP, GDT_SLOTS * 8},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -142,7 +154,9 @@ static void flags(void)
         word f = all;
         idt_set(0x40, KERNEL_CS, (word)flags_handler, trap ? AR_TRAP32 : AR_INT32, 0);
         asm volatile("pushq %0\n popfq\n int $0x40\n pushfq\n popq %0\n pushq $2\n popfq"
-                     : "+r"(f) : : "memory", "cc");
+                     : "+r"(f)
+                     :
+                     : "memory", "cc");
         CHECK_EQ(f, all);
         CHECK_EQ(seen_flags, all & ~(word)(trap ? FLAG_NT : FLAG_NT | FLAG_IF));
     }

@@ -79,7 +79,10 @@ static void loads(void)
     CHECK_EQ(one[1], 0x1112);
     asm volatile("movl %0, %%ds" : : "r"(KERNEL_DS));
     CHECK_RUNS(asm volatile("movl %0, %%fs\n movl %0, %%gs\n movl %0, %%es" : : "r"(0)));
-    CHECK_RUNS(asm volatile("movl %0, %%ds\n movb one, %%al" : : "r"(0) : "eax")); /* null is fine */
+    CHECK_RUNS(asm volatile("movl %0, %%ds\n movb one, %%al"
+                            :
+                            : "r"(0)
+                            : "eax")); /* null is fine */
     CHECK_RUNS(asm volatile("movl %0, %%ss\n movl %1, %%ss" : : "r"(0), "r"(KERNEL_DS)));
 }
 
@@ -96,7 +99,9 @@ static void instructions(void)
     CHECK_EQ(fs8(), 0x2222);
     CHECK_EQ(rdmsr(MSR_FS_BASE), (word)two);
     asm volatile("movq $-1, %%rax\n wrgsbase %k1\n rdgsbase %0"
-                 : "=r"(v) : "r"(0x8765432187654321ull) : "rax");
+                 : "=r"(v)
+                 : "r"(0x8765432187654321ull)
+                 : "rax");
     CHECK_EQ(v, 0x87654321); /* 32 bits: zero-extended */
     asm volatile("movq $-1, %0\n rdgsbase %k0" : "=r"(v));
     CHECK_EQ(v, 0x87654321);

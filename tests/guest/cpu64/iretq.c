@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* IRET in 64-bit mode (SDM 2A, 3A 6.14.3): five values whatever the privilege, operand sizes, null SS,
-   the checks and their error codes, data segments on the way out. */
+/* IRET in 64-bit mode (SDM 2A, 3A 6.14.3): five values whatever the privilege, operand sizes, null
+   SS, the checks and their error codes, data segments on the way out. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
@@ -13,10 +13,13 @@ CODE(stop32, ".code32\n int $0x31\n .code64");
 
 /* IRETQ to the given state; the trap that ends it is recorded. */
 #define IRETQ(ip, cs, flags, sp, ss)                                                               \
-    TRAP(asm volatile("pushq %0\n pushq %1\n pushq %2\n pushq %3\n pushq %4\n iretq" : :           \
-                      "r"((word)(ss)), "r"((word)(sp)), "r"((word)(flags)), "r"((word)(cs)),       \
-                      "r"((word)(ip)) : "memory"))
-#define CHECK_IRETQ(vec, err, ...) (IRETQ(__VA_ARGS__), check_trap(vec, err, #__VA_ARGS__, __LINE__))
+    TRAP(asm volatile("pushq %0\n pushq %1\n pushq %2\n pushq %3\n pushq %4\n iretq"               \
+                      :                                                                            \
+                      : "r"((word)(ss)), "r"((word)(sp)), "r"((word)(flags)), "r"((word)(cs)),     \
+                        "r"((word)(ip))                                                            \
+                      : "memory"))
+#define CHECK_IRETQ(vec, err, ...)                                                                 \
+    (IRETQ(__VA_ARGS__), check_trap(vec, err, #__VA_ARGS__, __LINE__))
 
 static void same_ring(void)
 {
@@ -74,17 +77,24 @@ static void checks(void)
 static void sizes(void)
 {
     test("operand sizes");
-    CHECK_TRAP(0x31, 0, asm volatile("movl %%ss, %%eax\n subq $20, %%rsp\n movl $stop, (%%rsp)\n"
-                                     "movl $8, 4(%%rsp)\n movl $0x200ad7, 8(%%rsp)\n"
-                                     "movl $trap_stack + 4096, 12(%%rsp)\n movl %%eax, 16(%%rsp)\n"
-                                     "iretl" : : : "rax", "memory"));
+    CHECK_TRAP(0x31, 0,
+               asm volatile("movl %%ss, %%eax\n subq $20, %%rsp\n movl $stop, (%%rsp)\n"
+                            "movl $8, 4(%%rsp)\n movl $0x200ad7, 8(%%rsp)\n"
+                            "movl $trap_stack + 4096, 12(%%rsp)\n movl %%eax, 16(%%rsp)\n"
+                            "iretl"
+                            :
+                            :
+                            : "rax", "memory"));
     CHECK_EQ(last_trap.flags, 0x200ad7);
     CHECK_EQ(last_trap.sp, (word)trap_stack + 4096);
     extern u8 low_stop[];
-    CHECK_TRAP(0x31, 0, asm volatile("movl %%ss, %%eax\n subq $10, %%rsp\n movw %w0, (%%rsp)\n"
-                                     "movw $8, 2(%%rsp)\n movw $0xd7, 4(%%rsp)\n"
-                                     "movw $0x9100, 6(%%rsp)\n movw %%ax, 8(%%rsp)\n iretw"
-                                     : : "r"(low_stop) : "rax", "memory"));
+    CHECK_TRAP(0x31, 0,
+               asm volatile("movl %%ss, %%eax\n subq $10, %%rsp\n movw %w0, (%%rsp)\n"
+                            "movw $8, 2(%%rsp)\n movw $0xd7, 4(%%rsp)\n"
+                            "movw $0x9100, 6(%%rsp)\n movw %%ax, 8(%%rsp)\n iretw"
+                            :
+                            : "r"(low_stop)
+                            : "rax", "memory"));
     CHECK_EQ(last_trap.flags & 0xffff, 0xd7);
     CHECK_EQ(last_trap.sp, 0x9100);
 }

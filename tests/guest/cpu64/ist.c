@@ -17,9 +17,13 @@ static void same_ring(void)
     test("alignment and frame at CPL 0");
     for (word off = 0; off < 16; off += 3) {
         u64 at;
-        CHECK_TRAP(0x40, 0, asm volatile("movq %%rsp, %%rsi\n subq %0, %%rsi\n andq $~15, %%rsi\n"
-                                         "subq $128, %%rsi\n addq %0, %%rsi\n movq %%rsi, %%rsp\n"
-                                         "int $0x40" : : "r"(off) : "rsi", "memory"));
+        CHECK_TRAP(0x40, 0,
+                   asm volatile("movq %%rsp, %%rsi\n subq %0, %%rsi\n andq $~15, %%rsi\n"
+                                "subq $128, %%rsi\n addq %0, %%rsi\n movq %%rsi, %%rsp\n"
+                                "int $0x40"
+                                :
+                                : "r"(off)
+                                : "rsi", "memory"));
         at = last_trap.si;
         CHECK_EQ(last_trap.sp, at);
         CHECK_EQ(last_trap.ss, KERNEL_DS);
@@ -55,8 +59,11 @@ static void double_faults(void)
     CHECK_TRAP(DF, 0, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(TEST_BASE) : "memory"));
     CHECK_EQ(last_trap.entry_sp, TOP(0));
     CHECK_EQ(last_trap.sp, TEST_BASE);
-    CHECK_TRAP(DF, 0, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(BIT64(47) + 64)
-                                   : "memory"));
+    CHECK_TRAP(DF, 0,
+               asm volatile("movq %0, %%rsp\n pushq %%rax"
+                            :
+                            : "r"(BIT64(47) + 64)
+                            : "memory"));
     CHECK_EQ(last_trap.sp, BIT64(47) + 64);
     u64 rsp0 = task.tss.rsp[0];
     task.tss.rsp[0] = TEST_BASE; /* #UD, then #PF on the stack of ring 0: benign and #PF, no #DF */
@@ -93,7 +100,7 @@ static void table_gone(void)
     CHECK_TRAP(PF, 0, asm volatile("movb (%0), %%al" : : "r"(TEST_BASE) : "eax"));
     page_map(va + 4096, 0, 0);
     CHECK_TRAP(DF, 0, asm volatile("movb (%0), %%al" : : "r"(TEST_BASE) : "eax"));
-    CHECK_TRAP(UD, 0, asm volatile("ud2")); /* its gate is on the first page */
+    CHECK_TRAP(UD, 0, asm volatile("ud2"));       /* its gate is on the first page */
     CHECK_TRAP(DF, 0, asm volatile("int $0x20")); /* #PF on the gate, and again on #PF's own */
     set_idtr(d);
     idt_reset(DF);

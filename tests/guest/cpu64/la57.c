@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* 5-level paging (SDM 3A 4.5.4): going there through compatibility mode with paging off, addresses of
-   57 bits, and that CR4.LA57 cannot change in long mode. */
+/* 5-level paging (SDM 3A 4.5.4): going there through compatibility mode with paging off, addresses
+   of 57 bits, and that CR4.LA57 cannot change in long mode. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"

@@ -43,7 +43,9 @@ static void accesses(void)
     CHECK_EQ(old, 0x07060504);
     CHECK_EQ(*(volatile u32 *)(high - 2), 0x07060505);
     asm volatile("movq %%rsp, %%rbx\n movq %1, %%rsp\n pushq $0x1234\n popq %0\n movq %%rbx, %%rsp"
-                 : "=r"(v) : "r"(high + 3) : "rbx", "memory");
+                 : "=r"(v)
+                 : "r"(high + 3)
+                 : "rbx", "memory");
     CHECK_EQ(v, 0x1234);
 }
 
@@ -57,19 +59,27 @@ static void faults(u64 second, u32 error, const char *name)
     CHECK_EQ(data[2][4095], 0x11);
     CHECK_TRAP(PF, error | PF_W, asm volatile("addl $1, (%0)" : : "r"(high - 2) : "memory", "cc"));
     CHECK_EQ(last_trap.cr2, (word)high);
+    CHECK_TRAP(PF, error | PF_W, asm volatile("lock incl (%0)" : : "r"(high - 2) : "memory", "cc"));
     CHECK_TRAP(PF, error | PF_W,
-               asm volatile("lock incl (%0)" : : "r"(high - 2) : "memory", "cc"));
-    CHECK_TRAP(PF, error | PF_W, asm volatile("movq %0, %%rsp\n pushq %%rax" : : "r"(high + 4)
-                                              : "memory"));
+               asm volatile("movq %0, %%rsp\n pushq %%rax"
+                            :
+                            : "r"(high + 4)
+                            : "memory"));
     CHECK_EQ(last_trap.sp, (word)high + 4);
     CHECK_EQ(data[2][4095], 0x11);
-    CHECK_TRAP(PF, error | PF_W, asm volatile("cld\n rep stosb" : : "D"(high - 2), "c"(9), "a"(7)
-                                              : "memory"));
+    CHECK_TRAP(PF, error | PF_W,
+               asm volatile("cld\n rep stosb"
+                            :
+                            : "D"(high - 2), "c"(9), "a"(7)
+                            : "memory"));
     CHECK_EQ(last_trap.di, (word)high);
     CHECK_EQ(last_trap.cx, 7);
     CHECK_EQ(data[2][4095], 7); /* whole elements before it are done */
-    CHECK_TRAP(PF, error | PF_W, asm volatile("rep stosw" : : "D"(high - 3), "c"(9), "a"(0x909)
-                                              : "memory"));
+    CHECK_TRAP(PF, error | PF_W,
+               asm volatile("rep stosw"
+                            :
+                            : "D"(high - 3), "c"(9), "a"(0x909)
+                            : "memory"));
     CHECK_EQ(last_trap.di, (word)high - 1);
     CHECK_EQ(data[2][4094], 9);
     CHECK_EQ(data[2][4095], 7);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* 4-level paging (SDM 3A 4.5-4.7): permissions over all levels with error codes, A and D, NX, large and
-   huge pages, reserved bits, WP, INVLPG, global pages. */
+/* 4-level paging (SDM 3A 4.5-4.7): permissions over all levels with error codes, A and D, NX, large
+   and huge pages, reserved bits, WP, INVLPG, global pages. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"

@@ -7,7 +7,7 @@
 #include "page.h"
 #include "trap.h"
 
-#define VA     (TEST_BASE + 0x7000)
+#define VA      (TEST_BASE + 0x7000)
 #define NOFLUSH BIT64(63)
 
 static page_aligned u64 other_pml4[512];

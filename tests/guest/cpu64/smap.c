@@ -47,7 +47,9 @@ static void smap(void)
     CHECK_TRAP(PF, PF_P, READ());
     CHECK_TRAP(PF, PF_P | PF_W, WRITE());
     CHECK_RUNS(EXEC()); /* fetches are SMEP's business */
-    CHECK_RUNS(asm volatile("stac\n movb (%0), %%al\n movb $0xc3, (%0)\n clac" : : "r"(at)
+    CHECK_RUNS(asm volatile("stac\n movb (%0), %%al\n movb $0xc3, (%0)\n clac"
+                            :
+                            : "r"(at)
                             : "eax", "memory"));
     CHECK_TRAP(PF, PF_P, asm volatile("stac\n clac\n movb (%0), %%al" : : "r"(at) : "eax"));
     CHECK_RUNS(set_flags(FLAG_AC | 2); READ(); set_flags(2));
@@ -62,8 +64,8 @@ static void smap(void)
     CHECK_RUNS(READ());
 }
 
-/* An LDT on a user page: the load of a segment from it is a supervisor access whatever AC says. (Not the
-   GDT: a handler could not be entered.) */
+/* An LDT on a user page: the load of a segment from it is a supervisor access whatever AC says.
+   (Not the GDT: a handler could not be entered.) */
 static void implicit(void)
 {
     static page_aligned u64 ldt[512];

@@ -50,7 +50,10 @@ static void loop(void)
     asm volatile("movl $20, %%ecx\n"
                  "1: movl $100, %0\n"
                  "incl 1b + 1(%%rip)\n"
-                 "loop 1b" : "=a"(v) : : "rcx", "memory", "cc");
+                 "loop 1b"
+                 : "=a"(v)
+                 :
+                 : "rcx", "memory", "cc");
     CHECK_EQ(v, 119);
 }
 
@@ -122,8 +125,10 @@ static void stack(void)
     test("by pushes");
     memcpy(code, template, sizeof(template));
     CHECK_EQ(call(code), 1);
-    asm volatile("movq %%rsp, %%rbx\n movq %0, %%rsp\n pushq %1\n movq %%rbx, %%rsp" : :
-                 "r"(code + 8), "r"(0x9090c300000007b8ull) : "rbx", "memory");
+    asm volatile("movq %%rsp, %%rbx\n movq %0, %%rsp\n pushq %1\n movq %%rbx, %%rsp"
+                 :
+                 : "r"(code + 8), "r"(0x9090c300000007b8ull)
+                 : "rbx", "memory");
     CHECK_EQ(call(code), 7);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SSE and AVX at the edges where the system shows: MXCSR, #XM or #UD by OSXMMEXCPT, #NM by TS, XSAVE and
-   XRSTOR in their forms, XCR0, upper halves. Results of single instructions are other tests' business. */
+/* SSE and AVX at the edges where the system shows: MXCSR, #XM or #UD by OSXMMEXCPT, #NM by TS,
+   XSAVE and XRSTOR in their forms, XCR0, upper halves. Results of single instructions are other
+   tests' business. */
 #include "desc.h"
 #include "io.h"
 #include "trap.h"
 
 static __attribute__((aligned(64))) u8 area[1024 + 64], area2[1024 + 64];
-static const __attribute__((aligned(32))) u32 ones[8] = {0x3f800000, 0x3f800000, 0x3f800000,
-                                                         0x3f800000, 0x3f800000, 0x3f800000,
-                                                         0x3f800000, 0x3f800000};
+static const __attribute__((aligned(32))) u32 ones[8] = {
+    0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000, 0x3f800000};
 static u32 mxcsr;
 
 static void set_mxcsr(u32 v)
@@ -57,7 +57,9 @@ static void exceptions(void)
     mxcsr = 0xffff1f80;
     CHECK_TRAP(GP, 0, asm volatile("ldmxcsr %0" : : "m"(mxcsr)));
     set_mxcsr(0x1f80 | 0x6000);
-    asm volatile("movups %1, %%xmm0\n addss %%xmm0, %%xmm0\n movd %%xmm0, %0" : "=r"(v) : "m"(ones));
+    asm volatile("movups %1, %%xmm0\n addss %%xmm0, %%xmm0\n movd %%xmm0, %0"
+                 : "=r"(v)
+                 : "m"(ones));
     CHECK_EQ(v, 0x40000000);
     set_mxcsr(0x1f80);
 }
@@ -109,10 +111,12 @@ static void xsave(void)
     CHECK_EQ(memcmp(area + 160 + 5 * 16, ones, 16), 0);
     CHECK_EQ(area[24] | area[25] << 8, 0x1f80);
     asm volatile("xorps %%xmm5, %%xmm5\n xrstor64 %1\n movups %%xmm5, %0"
-                 : "=m"(*(u8(*)[16])area2) : "m"(area), "a"(2), "d"(0));
+                 : "=m"(*(u8(*)[16])area2)
+                 : "m"(area), "a"(2), "d"(0));
     CHECK_EQ(memcmp(area2, ones, 16), 0);
     area[512] = 1; /* SSE is not in the image: it is initialized */
-    asm volatile("xrstor64 %1\n movups %%xmm5, %0" : "=m"(*(u8(*)[16])area2)
+    asm volatile("xrstor64 %1\n movups %%xmm5, %0"
+                 : "=m"(*(u8(*)[16])area2)
                  : "m"(area), "a"(3), "d"(0));
     CHECK_EQ(area2[3], 0);
     area[512] = 3;
@@ -149,7 +153,8 @@ static void compact(void)
     CHECK_EQ(bv[0], 2);
     CHECK_EQ(bv[1], BIT64(63) | 2);
     asm volatile("xorps %%xmm5, %%xmm5\n xrstor64 %1\n movups %%xmm5, %0"
-                 : "=m"(*(u8(*)[16])area2) : "m"(area), "a"(2), "d"(0));
+                 : "=m"(*(u8(*)[16])area2)
+                 : "m"(area), "a"(2), "d"(0));
     CHECK_EQ(memcmp(area2, ones, 16), 0);
 }
 
@@ -166,16 +171,20 @@ static void avx(void)
     asm volatile("vmovups %1, %%ymm1\n vmovups %%ymm1, %0" : "=m"(*(u8(*)[32])area2) : "m"(ones));
     CHECK_EQ(memcmp(area2, ones, 32), 0);
     asm volatile("movaps %%xmm1, %%xmm1\n xorps %%xmm2, %%xmm2\n addps %%xmm2, %%xmm1\n"
-                 "vmovups %%ymm1, %0" : "=m"(*(u8(*)[32])area2));
+                 "vmovups %%ymm1, %0"
+                 : "=m"(*(u8(*)[32])area2));
     CHECK_EQ(memcmp(area2, ones, 32), 0); /* legacy forms leave the upper half */
     asm volatile("vaddps %%xmm2, %%xmm1, %%xmm1\n vmovups %%ymm1, %0" : "=m"(*(u8(*)[32])area2));
     CHECK_EQ(memcmp(area2, ones, 16), 0);
     CHECK_EQ(area2[19], 0); /* VEX.128 clears it */
     memset(area + 512, 0, 64);
-    asm volatile("vmovups %0, %%ymm9\n xsave64 %1" : : "m"(ones), "m"(area), "a"(7), "d"(0)
+    asm volatile("vmovups %0, %%ymm9\n xsave64 %1"
+                 :
+                 : "m"(ones), "m"(area), "a"(7), "d"(0)
                  : "memory");
     CHECK_EQ(memcmp(area + 576 + 9 * 16, ones, 16), 0);
-    asm volatile("vzeroall\n xrstor64 %1\n vmovups %%ymm9, %0" : "=m"(*(u8(*)[32])area2)
+    asm volatile("vzeroall\n xrstor64 %1\n vmovups %%ymm9, %0"
+                 : "=m"(*(u8(*)[32])area2)
                  : "m"(area), "a"(4), "d"(0));
     CHECK_EQ(area2[3], 0); /* only the upper half came back */
     CHECK_EQ(area2[19], 0x3f);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Single step by EFLAGS.TF (SDM 3B 17.3.1.4): after which instruction the trap comes. STEP marks the
- * places where one is due; the first instruction of a text is the first that runs with TF set.
+ * Single step by EFLAGS.TF (SDM 3B 17.3.1.4): after which instruction the trap comes. STEP marks
+ * the places where one is due; the first instruction of a text is the first that runs with TF set.
  */
 #include "desc.h"
 #include "io.h"
@@ -51,15 +51,16 @@ u8 from[8], to[8]; /* named in the assembly */
 STEP_CODE(plain, "nop\n" STEP "movl $1, %eax\n" STEP "jmp 1f\n nop\n1:" STEP
                  ".pushsection .rodata.step\n .quad 2f, 4f, 3f\n .popsection\n"
                  "call 2f\n4: jmp 3f\n2: ret\n3:\n");
-STEP_CODE(string, "movl $3, %ecx\n" STEP "leaq from, %rsi\n" STEP "leaq to, %rdi\n"
-                  STEP STEP STEP "rep movsb\n" STEP "nop\n" STEP);
+STEP_CODE(string, "movl $3, %ecx\n" STEP "leaq from, %rsi\n" STEP "leaq to, %rdi\n" STEP STEP STEP
+                  "rep movsb\n" STEP "nop\n" STEP);
 STEP_CODE(string_none, "xorl %ecx, %ecx\n" STEP "rep stosb\n" STEP "repe cmpsb\n" STEP);
 STEP_CODE(mov_ss, "movl $0x10, %eax\n" STEP "movl %eax, %ss\n nop\n" STEP "nop\n" STEP);
 STEP_CODE(mov_ds, "movl $0x10, %eax\n" STEP "movl %eax, %ds\n" STEP "nop\n" STEP);
 STEP_CODE(sti_cli, "sti\n" STEP "nop\n" STEP "cli\n" STEP);
 STEP_CODE(cpuid_rdtsc, "pushq %rbx\n" STEP "cpuid\n" STEP "rdtsc\n" STEP "popq %rbx\n" STEP);
 /* The handler starts with TF clear; IRET brings it back, so the next trap is one instruction on. */
-STEP_CODE(int_n, "nop\n" STEP "int $0x40\n" "nop\n" STEP);
+STEP_CODE(int_n, "nop\n" STEP "int $0x40\n"
+                 "nop\n" STEP);
 STEP_CODE(port, "inb $0x61, %al\n" STEP "nop\n" STEP);
 STEP_CODE(mov_cr, "movq %cr0, %rax\n" STEP "movq %rax, %cr0\n" STEP "movq %cr3, %rax\n" STEP
                   "movq %rax, %cr3\n" STEP);

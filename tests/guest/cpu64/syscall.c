@@ -5,8 +5,9 @@
 #include "page.h"
 #include "trap.h"
 
-#define ALL_FLAGS (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_DF | FLAG_IF |  \
-                   FLAG_IOPL | FLAG_NT | FLAG_AC | FLAG_ID | 2)
+#define ALL_FLAGS                                                                                  \
+    (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_DF | FLAG_IF | FLAG_IOPL |   \
+     FLAG_NT | FLAG_AC | FLAG_ID | 2)
 
 CODE(entry, "int $0x31");
 CODE(entry_back, "movq %rsp, %rsi\n sysretq");
@@ -57,15 +58,20 @@ static void back(void)
     CHECK_EQ(last_trap.flags, ALL_FLAGS);
     CHECK_EQ(last_trap.sp, last_trap.si);
     /* RF and VM of R11 are dropped, reserved bits as well. */
-    CHECK_TRAP(USER_EXIT, 0, asm volatile("movq %1, %%r11\n movq %2, %%rsp\n sysretq" : :
-                                          "c"(USER(user_nop)), "r"(~0ull & ~(word)FLAG_TF),
-                                          "r"(USER(user_stack_top)) : "r11", "memory"));
+    CHECK_TRAP(
+        USER_EXIT, 0,
+        asm volatile("movq %1, %%r11\n movq %2, %%rsp\n sysretq"
+                     :
+                     : "c"(USER(user_nop)), "r"(~0ull & ~(word)FLAG_TF), "r"(USER(user_stack_top))
+                     : "r11", "memory"));
     CHECK_EQ(last_trap.flags & ~(word)(FLAG_VIF | FLAG_VIP), ALL_FLAGS);
     page_map_user32();
-    CHECK_TRAP(USER_EXIT, 0, asm volatile("movl $2, %%r11d\n movq %2, %%rsp\n sysretl" : :
-                                          "c"((word)USER32(sysret32_to) | 0xffffffff00000000ull),
-                                          "a"(5), "r"((word)USER32(user_stack_top))
-                                          : "r11", "memory"));
+    CHECK_TRAP(USER_EXIT, 0,
+               asm volatile("movl $2, %%r11d\n movq %2, %%rsp\n sysretl"
+                            :
+                            : "c"((word)USER32(sysret32_to) | 0xffffffff00000000ull), "a"(5),
+                              "r"((word)USER32(user_stack_top))
+                            : "r11", "memory"));
     CHECK_EQ(last_trap.cs, USER_CS32);
     CHECK_EQ(last_trap.ip, (word)USER32(sysret32_to_end)); /* only ECX counts */
     CHECK_EQ(last_trap.ax, 6);
@@ -74,8 +80,11 @@ static void back(void)
 static void noncanonical(void)
 {
     test("SYSRET to an address that is not canonical");
-    CHECK_TRAP(GP, 0, asm volatile("movl $2, %%r11d\n sysretq" : : "c"(BIT64(47))
-                                   : "r11", "memory"));
+    CHECK_TRAP(GP, 0,
+               asm volatile("movl $2, %%r11d\n sysretq"
+                            :
+                            : "c"(BIT64(47))
+                            : "r11", "memory"));
     CHECK_EQ(last_trap.cs, is_intel() ? KERNEL_CS : USER_CS64); /* before or after the return */
 }
 
@@ -86,9 +95,11 @@ static void compatibility(void)
     test("SYSCALL in compatibility mode");
     wrmsr(MSR_CSTAR, (word)entry);
     wrmsr(MSR_LSTAR, (word)entry_back);
-    u32 vector = TRAP(asm volatile("pushq %0\n pushq %1\n pushq $2\n pushq %2\n pushq %3\n iretq" : :
-                                   "i"(USER_DS), "r"((word)USER32(user_stack_top)), "i"(USER_CS32),
-                                   "r"((word)USER32(compat_call)) : "memory"));
+    u32 vector = TRAP(asm volatile("pushq %0\n pushq %1\n pushq $2\n pushq %2\n pushq %3\n iretq"
+                                   :
+                                   : "i"(USER_DS), "r"((word)USER32(user_stack_top)),
+                                     "i"(USER_CS32), "r"((word)USER32(compat_call))
+                                   : "memory"));
     CHECK_EQ(vector, is_intel() ? UD : 0x31);
     if (vector == 0x31) {
         CHECK_EQ(last_trap.ip, (word)entry_end); /* CSTAR, 64-bit */

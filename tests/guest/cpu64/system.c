@@ -32,13 +32,13 @@ static void identification(void)
     a = 0;
     asm volatile("cpuid" : "+a"(a), "+b"(b), "+c"(cx), "+d"(d));
     CHECK_EQ((a | b | cx | d) >> 32, 0); /* the upper halves are cleared */
-    CHECK_EQ(cpuid(1, 0).ebx >> 24, 0); /* initial APIC ID of the first CPU */
+    CHECK_EQ(cpuid(1, 0).ebx >> 24, 0);  /* initial APIC ID of the first CPU */
 }
 
 static void unknown_msrs(void)
 {
-    static const u32 index[] = {0x9, 0x2e, 0x12345678, 0x40000fff, 0x7fffffff, 0xc0001fff, 0xffffffff,
-                                0xd1234, 0xc0000085};
+    static const u32 index[] = {0x9,        0x2e,       0x12345678, 0x40000fff, 0x7fffffff,
+                                0xc0001fff, 0xffffffff, 0xd1234,    0xc0000085};
     test("unknown MSRs");
     for (unsigned i = 0; i < ARRAY_SIZE(index); i++) {
         CHECK_TRAP(GP, 0, (void)rdmsr(index[i]));
@@ -50,7 +50,7 @@ static void known_msrs(void)
 {
     test("EFER");
     u64 efer = rdmsr(MSR_EFER);
-    CHECK_EQ(efer & 0xd00, 0xd00); /* LME, LMA, NXE */
+    CHECK_EQ(efer & 0xd00, 0xd00);                 /* LME, LMA, NXE */
     CHECK_RUNS(wrmsr(MSR_EFER, efer & ~0x400ull)); /* writes to LMA are ignored */
     CHECK_EQ(rdmsr(MSR_EFER), efer);
     CHECK_TRAP(GP, 0, wrmsr(MSR_EFER, efer | BIT64(2)));
@@ -79,7 +79,7 @@ static void known_msrs(void)
     CHECK_EQ(rdmsr(MSR_SFMASK), 0x12345678);
     if (cpuid(0, 0).ebx == 0x756e6547)
         CHECK_RUNS((void)rdmsr(0x1a0)); /* IA32_MISC_ENABLE */
-    CHECK_RUNS((void)rdmsr(0xfe));  /* MTRRcap */
+    CHECK_RUNS((void)rdmsr(0xfe));      /* MTRRcap */
     CHECK_TRAP(GP, 0, wrmsr(0xfe, 0));
     CHECK_RUNS((void)rdmsr(0x2ff));
     CHECK_RUNS((void)rdmsr(0x200));

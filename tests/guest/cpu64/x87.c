@@ -72,7 +72,7 @@ static void exceptions(void)
     word cr0 = get_cr0();
     set_cr0(cr0 | CR0_NE);
     asm volatile("fninit");
-    control(0x37b); /* division by zero not masked */
+    control(0x37b);                                   /* division by zero not masked */
     CHECK_RUNS(asm volatile("fld1\n fldz\n fdivrp")); /* pending, not yet seen */
     CHECK_EQ(status() & 0x8084, 0x8084);
     CHECK_TRAP_AT(MF, 0, asm volatile(AT "fwait"));
@@ -148,8 +148,12 @@ static void mmx(void)
     test("MMX and the tag word");
     if (!(cpuid(1, 0).edx & BIT(23)))
         return;
-    asm volatile("fninit\n movl $5, %%eax\n movd %%eax, %%mm3\n paddd %%mm3, %%mm3\n movq %%mm3, %0\n"
-                 "fnstenv %1" : "=m"(v), "=m"(image) : : "eax");
+    asm volatile(
+        "fninit\n movl $5, %%eax\n movd %%eax, %%mm3\n paddd %%mm3, %%mm3\n movq %%mm3, %0\n"
+        "fnstenv %1"
+        : "=m"(v), "=m"(image)
+        :
+        : "eax");
     CHECK_EQ(v, 10);
     CHECK_EQ((image[8] | image[9] << 8) & 0x00c0, 0x0080); /* in use: a special value */
     CHECK_EQ((image[4] | image[5] << 8) >> 11 & 7, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* I/O APIC: registers, edge and level interrupts of the PIT and COM1, masks, remote IRR; the entries of
-   the MADT that say where it is and where interrupt 0 goes. */
+/* I/O APIC: registers, edge and level interrupts of the PIT and COM1, masks, remote IRR; the
+   entries of the MADT that say where it is and where interrupt 0 goes. */
 #include "acpi.h"
 #include "apic.h"
 #include "desc.h"

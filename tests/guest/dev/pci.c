@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PCI configuration by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3): the address register, absent functions,
-   every function's header, BAR sizing, byte and word accesses. */
+/* PCI configuration by mechanism 1 (PCI Local Bus 3.0, 3.2.2.3): the address register, absent
+   functions, every function's header, BAR sizing, byte and word accesses. */
 #include "desc.h"
 #include "io.h"
 
@@ -59,7 +59,7 @@ static void bars(u32 dev, u32 fn)
             continue;
         u32 mask = size & (size & 1 ? ~3u : ~15u);
         if (size & 1)
-            mask |= mask ? 0xffff0000u : 0; /* 16 bits of decoding are enough */
+            mask |= mask ? 0xffff0000u : 0;      /* 16 bits of decoding are enough */
         CHECK_EQ(mask & (~mask + 1), ~mask + 1); /* ones, then zeroes */
         if (!(size & 1) && (size & 6) == 4)
             reg += 4; /* the upper half of a 64-bit one */

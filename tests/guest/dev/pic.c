@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The two i8259s: initialization, masks, IRR and ISR, poll, end of interrupt, priorities, cascade,
-   automatic EOI, the spurious interrupt; delivery through LINT0. Sources: PIT (0), COM1 (4), RTC (8). */
+   automatic EOI, the spurious interrupt; delivery through LINT0. Sources: PIT (0), COM1 (4), RTC
+   (8). */
 #include "apic.h"
 #include "desc.h"
 #include "io.h"
 #include "time.h"
 #include "trap.h"
 
-#define M 0x20
-#define S 0xa0
+#define M    0x20
+#define S    0xa0
 #define BASE 0x50
 
 static volatile u32 got[16];
@@ -207,7 +208,7 @@ static void spurious(void)
     init_pic(1);
     got[4] = got[7] = 0;
     outb(M + 1, 0xef);
-    uart_line(true); /* INTR is up… */
+    uart_line(true);  /* INTR is up… */
     uart_line(false); /* …and its reason goes away */
     sti();
     delay_us(1000);

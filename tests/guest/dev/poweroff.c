@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Power-off by ACPI: S5's sleep type from the DSDT's \_S5 package, written to PM1a_CNT with SLP_EN. */
+/* Power-off by ACPI: S5's sleep type from the DSDT's \_S5 package, written to PM1a_CNT with SLP_EN.
+ */
 #include "acpi.h"
 #include "desc.h"
 #include "io.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ways to reset a PC, one after the other; CMOS memory says how far it got. Run with reboots. */
+/* The ways to reset a PC, one after the other; CMOS memory says how far it got. Run with reboots.
+ */
 #include "desc.h"
 #include "io.h"
 #include "time.h"

@@ -33,7 +33,7 @@ static void memory(void)
         CHECK_EQ(get((u8)(0x70 + i)), i * 17);
         put((u8)(0x70 + i), old[i]);
     }
-    put(0x10 | 0x80, get(0x10)); /* bit 7 is the NMI mask, not part of the index */
+    put(0x10 | 0x80, get(0x10));      /* bit 7 is the NMI mask, not part of the index */
     CHECK_EQ(get(0x0d) & 0x80, 0x80); /* VRT: the battery is good */
     outb(0x70, 0x0d);
 }

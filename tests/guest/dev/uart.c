@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* NS16550A on COM1: registers, loopback, FIFOs, interrupt identification. Reports go the same way, so
-   the line is put back before each check. */
+/* NS16550A on COM1: registers, loopback, FIFOs, interrupt identification. Reports go the same way,
+   so the line is put back before each check. */
 #include "desc.h"
 #include "io.h"
 #include "time.h"

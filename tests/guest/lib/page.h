@@ -20,7 +20,7 @@
 #define USER(p)   ((word)(p) + USER_BASE)
 /* The first 64 MiB for everybody where 32-bit code reaches them, after page_map_user32(). */
 #define USER32_BASE 0x40000000u
-#define USER32(p) ((u32)(word)(p) + USER32_BASE)
+#define USER32(p)   ((u32)(word)(p) + USER32_BASE)
 void page_map_user32(void);
 /* Free for tests: nothing is mapped from here to the next 512 GiB. */
 #define TEST_BASE 0x10000000000ull

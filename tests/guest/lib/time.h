@@ -4,7 +4,8 @@
 #include "guest.h"
 
 void delay_us(u32 us);
-/* Evaluates the condition until it holds or ms milliseconds went by; the value is whether it held. */
+/* Evaluates the condition until it holds or ms milliseconds went by; the value is whether it held.
+ */
 #define WAIT_FOR(cond, ms)                                                                         \
     ({                                                                                             \
         bool held_ = (cond);                                                                       \

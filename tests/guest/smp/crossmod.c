@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Code that another CPU changes: with the protocol of SDM 3A 8.1.3 (a flag and a serializing
-   instruction), an unsynchronized single byte, and page tables changed under INVLPG by interrupt. */
-#include "smp.h"
+   instruction), an unsynchronized single byte, and page tables changed under INVLPG by interrupt.
+ */
 #include "apic.h"
 #include "desc.h"
 #include "io.h"
 #include "page.h"
+#include "smp.h"
 #include "time.h"
 #include "trap.h"
 
@@ -58,7 +59,8 @@ static void synchronized(void)
     CHECK(!bad);
 }
 
-/* The byte at code+1 is 1 or 2 at any time; the runner must see one of them and in the end the last. */
+/* The byte at code+1 is 1 or 2 at any time; the runner must see one of them and in the end the
+ * last. */
 static void free_runner(word cpu)
 {
     (void)cpu;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Interprocessor interrupts between four CPUs: physical and logical destinations, shorthands, lowest
-   priority, NMI, waking from HLT; by memory and in x2APIC mode; I/O APIC to another CPU. */
-#include "smp.h"
+/* Interprocessor interrupts between four CPUs: physical and logical destinations, shorthands,
+   lowest priority, NMI, waking from HLT; by memory and in x2APIC mode; I/O APIC to another CPU. */
 #include "apic.h"
 #include "desc.h"
 #include "io.h"
+#include "smp.h"
 #include "time.h"
 #include "trap.h"
 

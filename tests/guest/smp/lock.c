@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Atomicity between four CPUs: locked adds in all widths, across cache lines and pages, CMPXCHG loops, the
-   16-byte form, XCHG locks, plain aligned stores; and the store-buffer order x86 allows and forbids. */
-#include "smp.h"
+/* Atomicity between four CPUs: locked adds in all widths, across cache lines and pages, CMPXCHG
+   loops, the 16-byte form, XCHG locks, plain aligned stores; and the store-buffer order x86 allows
+   and forbids. */
 #include "desc.h"
 #include "io.h"
 #include "page.h"
+#include "smp.h"
 
 #define CPUS   4
 #define ROUNDS 5000u
@@ -43,8 +44,10 @@ static void compare(word cpu)
         bool done = false;
         u64 old = *(volatile u64 *)target;
         while (!done)
-            asm volatile("lock cmpxchgq %3, %1" : "+a"(old), "+m"(*(u64 *)target), "=@ccz"(done)
-                         : "r"(old + 1) : "memory");
+            asm volatile("lock cmpxchgq %3, %1"
+                         : "+a"(old), "+m"(*(u64 *)target), "=@ccz"(done)
+                         : "r"(old + 1)
+                         : "memory");
     }
 }
 
@@ -57,8 +60,10 @@ static void pair(word cpu)
         while (!done) {
             if (a != d)
                 torn = true;
-            asm volatile("lock cmpxchg16b (%3)" : "+a"(a), "+d"(d), "=@ccz"(done)
-                         : "r"(target), "b"(a + 1), "c"(d + 1) : "memory");
+            asm volatile("lock cmpxchg16b (%3)"
+                         : "+a"(a), "+d"(d), "=@ccz"(done)
+                         : "r"(target), "b"(a + 1), "c"(d + 1)
+                         : "memory");
         }
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting four CPUs: INIT and SIPI (SDM 3A 8.4, 10.4.7), each CPU's identity and state, INIT of a CPU
-   that runs, SIPI ignored outside wait-for-SIPI, the state after INIT. */
+/* Starting four CPUs: INIT and SIPI (SDM 3A 8.4, 10.4.7), each CPU's identity and state, INIT of a
+   CPU that runs, SIPI ignored outside wait-for-SIPI, the state after INIT. */
 #include "smp.h"
 #include "apic.h"
 #include "desc.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/err.h"
 #include "../test.h"
 #include "base/base.h"
-#include "base/err.h"
 #include "base/le.h"
 
 #include <errno.h>
