@@ -28,7 +28,7 @@ static void insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w,
     if (va >> 63 && !w->global)
         t->upper_private = true;
     if (w->large)
-        t->large[va >> 63] = true;
+        t->large[t->asid[va >> 63] / 64] |= BIT64(t->asid[va >> 63] % 64);
     tag = tlb_tag(t, va);
     e->addend = (uintptr_t)p->host - va;
     e->rtag = tag;

@@ -33,6 +33,13 @@ static u64 new_asid(struct vcpu *c)
     return c->tlb.next_asid++;
 }
 
+static bool tlb_large(const struct tlb *t, gva_t va)
+{
+    u64 asid = t->asid[va >> 63];
+
+    return t->large[asid / 64] >> asid % 64 & 1;
+}
+
 static void renew_upper(struct vcpu *c)
 {
     u64 asid;
@@ -81,13 +88,12 @@ void tlb_flush_pcid(struct vcpu *c, u16 pcid)
 
 void tlb_flush_page(struct vcpu *c, gva_t va)
 {
-    if (c->tlb.large[va >> 63]) {
+    if (tlb_large(&c->tlb, va)) {
         u64 asid = new_asid(c);
         if (asid)
             c->tlb.asid[va >> 63] = asid;
         if (asid && !(va >> 63) && (c->cr4 & CR4_PCIDE))
             c->tlb.pcid_asid[c->cr3 & 0xfff] = (u16)asid;
-        c->tlb.large[va >> 63] = false;
     }
     for (unsigned mmu = 0; mmu < MMU_KINDS; mmu++)
         c->tlb.entry[mmu][tlb_slot(va)] = (struct tlb_entry){0};

@@ -37,8 +37,8 @@ struct tlb {
     u32 epoch;           /* counts flushes that the numbers do not show */
     u16 pcid_asid[4096]; /* number of each PCID, 0 for none */
     bool upper_private;  /* a non-global page was filled in the upper half */
-    bool large[2];       /* a piece of a large page was filled in this half: INVLPG must drop all
-                            pieces, so it drops the half */
+    u64 large[4096 / 64]; /* by number: a piece of a large page was filled under it. INVLPG must
+                             drop all pieces, so it changes the number */
 };
 
 static inline u64 tlb_tag(const struct tlb *t, gva_t va)

@@ -19,8 +19,10 @@ enum {
 };
 
 #define ALL   (PTE_P | PTE_W | PTE_U)
+/* In slots of their own, so that one does not push another out. */
 #define LOW   0x5000ull
-#define HIGH  (0xffff800000000000ull + LOW)
+#define OTHER 0x6000ull
+#define HIGH  0xffff800000007000ull
 #define LARGE 0x200000ull
 
 static void table(struct guest *g, gpa_t l4, gpa_t page)
@@ -29,7 +31,8 @@ static void table(struct guest *g, gpa_t l4, gpa_t page)
     put(g, l4 + 256 * 8, AT_L3 | ALL, 8);
     put(g, l4 + 0x1000, (l4 + 0x2000) | ALL, 8);
     put(g, l4 + 0x2000, (l4 + 0x3000) | ALL, 8);
-    put(g, l4 + 0x3000 + (LOW >> 12) * 8, page | ALL, 8);
+    for (unsigned n = 5; n < 8; n++)
+        put(g, l4 + 0x3000 + n * 8, page | ALL, 8);
 }
 
 static struct guest *open_guest(u64 cr4)
@@ -72,7 +75,8 @@ static __attribute__((noinline)) void invlpg(struct guest *g, gva_t va)
 
 static void remap(struct guest *g, gpa_t table, gpa_t page, u64 flags)
 {
-    put(g, table + (LOW >> 12) * 8, page | ALL | flags, 8);
+    for (unsigned n = 5; n < 8; n++)
+        put(g, table + n * 8, page | ALL | flags, 8);
 }
 
 static __attribute__((noinline)) void write_cr3(struct guest *g, u64 val)
@@ -96,15 +100,13 @@ static void invlpg_drops_one_page_for_all_rights(void)
 {
     struct guest *g = open_guest(0);
 
-    put(g, AT_L1 + (LOW >> 12) * 8 + 8, PAGE_A | ALL, 8);
     CHECK_EQ(load(g, LOW), 0xa);
-    CHECK_EQ(load(g, LOW + PAGE_SIZE), 0xa);
+    CHECK_EQ(load(g, OTHER), 0xa);
     CHECK_EQ(load_as(g, LOW, MMU_USER), 0xa);
     remap(g, AT_L1, PAGE_B, 0);
-    put(g, AT_L1 + (LOW >> 12) * 8 + 8, PAGE_B | ALL, 8);
     invlpg(g, LOW + 0x123);
     CHECK_EQ(load(g, LOW), 0xb);
-    CHECK_EQ(load(g, LOW + PAGE_SIZE), 0xa); /* the neighbour stays */
+    CHECK_EQ(load(g, OTHER), 0xa); /* the neighbour stays */
     CHECK_EQ(load_as(g, LOW, MMU_USER), 0xb);
     guest_free(g);
 }
@@ -176,7 +178,7 @@ static struct guest *open_pcid(void)
     write_cr3(g, AT_L4 | 1);
     CHECK_EQ(load(g, LOW), 0xa);
     write_cr3(g, AT_L4_OTHER | 2);
-    CHECK_EQ(load(g, LOW), 0xb);
+    CHECK_EQ(load(g, OTHER), 0xb);
     remap(g, AT_L1, PAGE_C, 0);
     remap(g, AT_L1_OTHER, PAGE_C, 0);
     return g;
@@ -189,11 +191,11 @@ static void pcids_keep_their_translations(void)
     write_cr3(g, AT_L4 | 1 | KEEP);
     CHECK_EQ(load(g, LOW), 0xa);
     write_cr3(g, AT_L4_OTHER | 2 | KEEP);
-    CHECK_EQ(load(g, LOW), 0xb);
+    CHECK_EQ(load(g, OTHER), 0xb);
     write_cr3(g, AT_L4 | 1); /* without bit 63: of this one only */
     CHECK_EQ(load(g, LOW), 0xc);
     write_cr3(g, AT_L4_OTHER | 2 | KEEP);
-    CHECK_EQ(load(g, LOW), 0xb);
+    CHECK_EQ(load(g, OTHER), 0xb);
     CHECK_EQ(g->c->cr3, AT_L4_OTHER | 2);
     guest_free(g);
 }
@@ -202,8 +204,11 @@ static void invlpg_is_for_the_current_pcid(void)
 {
     struct guest *g = open_pcid();
 
-    invlpg(g, LOW);
-    CHECK_EQ(load(g, LOW), 0xc);
+    invlpg(g, OTHER);
+    CHECK_EQ(load(g, OTHER), 0xc);
+    write_cr3(g, AT_L4 | 1 | KEEP);
+    invlpg(g, OTHER);
+    CHECK_EQ(load(g, LOW), 0xa);
     guest_free(g);
 }
 
@@ -216,13 +221,13 @@ static void invpcid(void)
     write_cr3(g, AT_L4 | 1 | KEEP);
     CHECK_EQ(load(g, LOW), 0xc);
     write_cr3(g, AT_L4_OTHER | 2 | KEEP);
-    CHECK_EQ(load(g, LOW), 0xb);
+    CHECK_EQ(load(g, OTHER), 0xb);
     RUNS(c, cpu_invpcid(c, 1, 2, 0)); /* the current space */
-    CHECK_EQ(load(g, LOW), 0xc);
+    CHECK_EQ(load(g, OTHER), 0xc);
     remap(g, AT_L1_OTHER, PAGE_A, 0);
     remap(g, AT_L1, PAGE_A, 0);
     RUNS(c, cpu_invpcid(c, 3, 0, 0)); /* all but global ones */
-    CHECK_EQ(load(g, LOW), 0xa);
+    CHECK_EQ(load(g, OTHER), 0xa);
     write_cr3(g, AT_L4 | 1 | KEEP);
     CHECK_EQ(load(g, LOW), 0xa);
     RAISES(c, cpu_invpcid(c, 4, 0, 0), VEC_GP, 0);
