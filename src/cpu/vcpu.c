@@ -154,11 +154,11 @@ bool vcpu_has_work(struct vcpu *c)
 {
     u32 req = atomic_load(&c->req);
 
-    if (req & (REQ_EXIT | REQ_INIT))
+    if (req & (REQ_EXIT | REQ_INIT | REQ_SIPI)) /* a SIPI that nobody waits for is to be dropped */
         return true;
     switch (c->activity) {
     case ACTIVITY_WAIT_SIPI:
-        return (req & REQ_SIPI) != 0;
+        return false;
     case ACTIVITY_SHUTDOWN:
         return (req & (REQ_NMI | REQ_NMI_LATCHED)) != 0;
     default:

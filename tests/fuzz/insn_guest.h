@@ -362,6 +362,7 @@ static void guard_ram(struct mem *mem)
 static void guest_build(struct guest *g)
 {
     static const struct lapic_ops ops = {on_intr, on_nmi, on_intr, on_init, on_sipi};
+    static const gpa_t code[] = {AT_CODE, AT_CODE0, AT_CODE16, AT_CODE16 + 0xf000, AT_ODD};
     pthread_mutexattr_t attr;
     struct err err;
 
@@ -387,6 +388,8 @@ static void guest_build(struct guest *g)
     put_idts(g);
     put_tsss(g);
     put_page_tables(g);
+    for (unsigned n = 0; n < ARRAY_SIZE(code); n++) /* past the end of an input's code: HLT */
+        BUG_ON(mem_fill(g->vm.mem, code[n], 0xf4, 2 * PAGE_SIZE) != 0);
     guard_ram(g->vm.mem);
 }
 

@@ -210,6 +210,11 @@ static void set_mode(struct vcpu *c, const struct head *h)
     TRY(c, cpu_write_cr(c, 0, c->cr0 | CR0_PG));
 }
 
+static __attribute__((noinline)) void try_cr4_bit(struct vcpu *c, unsigned bit)
+{
+    TRY(c, cpu_write_cr(c, 4, c->cr4 | BIT64(bit)));
+}
+
 /* What software may change, by the functions that instructions use: they know what is legal. */
 static void set_control(struct vcpu *c, const struct head *h)
 {
@@ -221,7 +226,7 @@ static void set_control(struct vcpu *c, const struct head *h)
     TRY(c, cpu_write_cr(c, 4, c->cr4 | cr4));
     for (unsigned bit = 0; (cr4 & ~c->cr4) && bit < 22; bit++) /* some of them are not on offer */
         if (cr4 >> bit & 1)
-            TRY(c, cpu_write_cr(c, 4, c->cr4 | BIT64(bit)));
+            try_cr4_bit(c, bit);
     TRY(c, cpu_write_cr(c, 0, (c->cr0 & ~cr0_bits) | (cr0 & cr0_bits)));
     TRY(c, cpu_wrmsr(c, MSR_EFER,
                      (c->efer & ~EFER_LMA) | (h->efer & 1 ? EFER_NXE : 0) |

@@ -272,7 +272,7 @@ static void hypervisor_leaves(void)
 
     CHECK_EQ(r.eax, 0x40000010);
     CHECK(!memcmp(&r.ebx, "KVMKVMKVM\0\0\0", 12));
-    CHECK_EQ(cpu_cpuid(g->c, 0x40000001, 0).eax, BIT(0) | BIT(1) | BIT(3) | BIT(24));
+    CHECK_EQ(cpu_cpuid(g->c, 0x40000001, 0).eax, BIT(0) | BIT(1) | BIT(3) | BIT(11) | BIT(24));
     r = cpu_cpuid(g->c, 0x40000010, 0);
     CHECK_EQ(r.eax, 1000000);
     CHECK_EQ(r.ebx, 1000000);

@@ -33,7 +33,7 @@ static __attribute__((noinline)) void wr(struct guest *g, u32 index, u64 val)
 static void unknown_ones_fault(void)
 {
     static const u32 unknown[] = {0x2,   0x3a,       0x1a0,      0x210,      0x251,     0x414,
-                                  0x900, 0xc0000105, 0xc0010000, 0x40000000, 0xffffffff};
+                                  0x900, 0xc0000105, 0xc0010008, 0x40000000, 0xffffffff};
     struct guest *g = guest_of("qemu64");
 
     for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
@@ -82,8 +82,12 @@ static void canonical_addresses(void)
     }
     CHECK_EQ(g->c->seg[SEG_FS].base, 0xffff800000000002);
     CHECK_EQ(g->c->kernel_gs_base, 0xffff800000000004);
-    g->c->cr4 |= CR4_LA57;
+    g->c->cr4 |= CR4_LA57; /* the CPU's width decides, not the mode */
+    GP(g, MSR_LSTAR, 0x0000800000000000);
+    guest_free(g);
+    g = guest_of("x86-64-v2,+la57");
     wr(g, MSR_LSTAR, 0x0000800000000000);
+    GP(g, MSR_LSTAR, 0x0100000000000000);
     GP(g, MSR_SFMASK, BIT64(32));
     GP(g, MSR_TSC_AUX, BIT64(32));
     wr(g, MSR_SYSENTER_CS, 0x100000008);
@@ -147,6 +151,7 @@ static void machine_check_banks(void)
     for (u32 bank = 0; bank < (cap & 0xff); bank++) {
         wr(g, 0x400 + 4 * bank, ~(u64)0);
         CHECK_EQ(rd(g, 0x400 + 4 * bank), ~(u64)0);
+        GP(g, 0x400 + 4 * bank, 0xaaaa);
         wr(g, 0x401 + 4 * bank, 0);
         GP(g, 0x401 + 4 * bank, 1);
     }
@@ -159,7 +164,7 @@ static void machine_check_banks(void)
     CHECK_EQ(rd(g, 0x17b), ~(u64)0);
     guest_free(g);
     g = guest_of("pentium3");
-    GP(g, 0x402, 1);
+    wr(g, 0x402, 1);
     wr(g, 0x402, 0);
     RAISES(g->c, cpu_rdmsr(g->c, 0xc0010044), VEC_GP, 0);
     guest_free(g);
@@ -220,7 +225,7 @@ static void amd_and_intel(void)
     guest_free(g);
     g = guest_of("pentium3");
     CHECK_EQ(rd(g, MSR_MISC_ENABLE), 0x1801);
-    GP(g, MSR_MISC_ENABLE, BIT64(18));
+    GP(g, MSR_MISC_ENABLE, BIT64(1));
     wr(g, MSR_MISC_ENABLE, BIT64(22));
     wr(g, MSR_BIOS_SIGN_ID, 0);
     RAISES(g->c, cpu_rdmsr(g->c, 0xc0010015), VEC_GP, 0);
