@@ -36,6 +36,7 @@
 #define PM_BASE        0x600u
 #define DEBUGEXIT_PORT 0xf4u
 #define SCI_IRQ        9u
+#define FERR_IRQ       13u
 
 static const struct {
     u16 port;
@@ -153,6 +154,7 @@ static void init_vm(struct machine *m, const struct machine_host *host)
     vm->mmio.trace = m->cfg->trace & TRACE_MMIO ? trace_bus : NULL;
     for (unsigned n = 0; n < MICRO_GSIS; n++)
         orgate_init(&m->gsi[n].gate, (struct irq){gsi_set, m, n});
+    vm->ferr = gsi_input(m, FERR_IRQ);
     orgate_init(&m->a20, (struct irq){set_a20, m, 0});
 }
 

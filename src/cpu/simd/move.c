@@ -36,7 +36,8 @@ static always_inline void clear(u8 *p, unsigned from, bool vex)
         *(vec128 *)(void *)(p + 16) = zero;
 }
 
-static always_inline no_tsan void copy(void *to, const void *from, unsigned size)
+/* Not always_inline: TSan would then take it for part of its callers. */
+static inline no_tsan void copy(void *to, const void *from, unsigned size)
 {
     *(vec128 *)to = *(const vec128 *)from;
     if (size == 32)

@@ -4,11 +4,7 @@
 #include "real.h"
 
 extern u8 isr_flags[];
-extern volatile u16 seen_flags, seen_sp;
-asm(".pushsection .text\n"
-    "isr_flags: pushfw\n popw seen_flags\n movw %sp, seen_sp\n iretw\n"
-    ".balign 4\nseen_flags: .word 0\nseen_sp: .word 0\n"
-    ".popsection");
+extern volatile u16 seen_flags, seen_sp; /* real-isr.S */
 
 static void software_interrupts(void)
 {

@@ -35,7 +35,7 @@ static void msrs(void)
     CHECK_EQ(gs0(), 0x2221);
     CHECK_EQ(rdmsr(MSR_FS_BASE), (word)one);
     u64 v;
-    asm volatile("leaq %%gs:8, %0" : "=r"(v));
+    asm volatile(".byte 0x65\n leaq 8, %0" : "=r"(v));
     CHECK_EQ(v, 8); /* LEA knows no segment */
     wrmsr(MSR_GS_BASE, (word)two + 0x100000000ull);
     asm volatile("movq %%gs:(%1), %0" : "=r"(v) : "r"(-0x100000000ll));

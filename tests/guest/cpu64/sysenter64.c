@@ -21,7 +21,7 @@ static void absent(void)
 {
     test("not in long mode");
     CHECK_USER(UD, 0, user_enter64);
-    CHECK_TRAP(UD, 0, asm volatile("sysexit" : : "c"(0), "d"(0)));
+    CHECK_TRAP(UD, 0, asm volatile("sysexitl" : : "c"(0), "d"(0)));
 }
 
 static void enter(void)

@@ -19,12 +19,12 @@ typedef uint64_t u64;
 
 #ifdef __x86_64__
 typedef u64 word;
-#define WORD_STORE "movq"
-#define CODE_MODE  ".code64"
+#define WORD_SUFFIX "q"
+#define CODE_MODE   ".code64"
 #else
 typedef u32 word; /* as wide as a general register of the mode the guest is built for */
-#define WORD_STORE "movl"
-#define CODE_MODE  ".code32"
+#define WORD_SUFFIX "l"
+#define CODE_MODE   ".code32"
 #endif
 
 #define ARRAY_SIZE(a)     (sizeof(a) / sizeof((a)[0]))
@@ -138,7 +138,7 @@ bool check_trap(u32 vector, u32 error, const char *what, int line);
     })
 extern volatile word want_ip;
 /* In inline assembly, before an instruction: notes its address. Not where DS or ES is odd. */
-#define AT WORD_STORE " $991f, want_ip\n991: "
+#define AT "mov" WORD_SUFFIX " $991f, want_ip\n991: "
 
 /* Assembly outside any function, with a symbol at its start and one, NAME_end, behind it. */
 #define CODE(name, text)                                                                           \

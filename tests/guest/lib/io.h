@@ -94,13 +94,13 @@ static inline void pause_cpu(void)
 static inline word get_flags(void)
 {
     word f;
-    asm volatile("pushf; pop %0" : "=r"(f));
+    asm volatile("pushf" WORD_SUFFIX "; pop" WORD_SUFFIX " %0" : "=r"(f));
     return f;
 }
 
 static inline void set_flags(word f)
 {
-    asm volatile("push %0; popf" : : "r"(f) : "memory", "cc");
+    asm volatile("push" WORD_SUFFIX " %0; popf" WORD_SUFFIX : : "r"(f) : "memory", "cc");
 }
 
 #define CONTROL_REGISTER(n)                                                                        \
