@@ -82,40 +82,40 @@ always_inline u64 op_ror(struct flags *f, u64 a, u64 n, unsigned size)
     return r;
 }
 
-/* The rotates through carry work on width + 1 bits. */
+/* Rotates CF:a, width + 1 bits, left by k (0 … width); returns the new value, *cf is the new CF. */
+always_inline u64 rotate_carry(u64 a, unsigned k, unsigned size, bool *cf)
+{
+    unsigned width = 8 * size;
+    unsigned __int128 wide = (unsigned __int128)*cf << width | (a & size_mask(size));
+
+    if (k)
+        wide = wide << k | wide >> (width + 1 - k);
+    *cf = wide >> width & 1;
+    return (u64)wide & size_mask(size);
+}
+
 static u64 op_rcl(struct flags *f, u64 a, u64 n, unsigned size)
 {
-    unsigned width = 8 * size, k = (unsigned)(n % (width + 1));
     bool cf = flag_cf(f);
-    u64 r = a & size_mask(size);
+    u64 r;
 
     if (!n)
         return a;
-    if (k) {
-        unsigned __int128 wide = (unsigned __int128)cf << width | r;
-        wide = wide << k | wide >> (width + 1 - k);
-        r = (u64)wide & size_mask(size);
-        cf = wide >> width & 1;
-    }
+    r = rotate_carry(a, (unsigned)(n % (8 * size + 1)), size, &cf);
     flags_put_cf_of(f, cf, msb(r, size) ^ cf);
     return r;
 }
 
 static u64 op_rcr(struct flags *f, u64 a, u64 n, unsigned size)
 {
-    unsigned width = 8 * size, k = (unsigned)(n % (width + 1));
+    unsigned bits_all = 8 * size + 1;
     bool cf = flag_cf(f);
-    u64 r = a & size_mask(size);
+    u64 r;
 
     if (!n)
         return a;
-    if (k) {
-        unsigned __int128 wide = (unsigned __int128)cf << width | r;
-        wide = wide >> k | wide << (width + 1 - k);
-        r = (u64)wide & size_mask(size);
-        cf = wide >> width & 1;
-    }
-    flags_put_cf_of(f, cf, msb(r, size) ^ (r >> (width - 2) & 1));
+    r = rotate_carry(a, (unsigned)((bits_all - n % bits_all) % bits_all), size, &cf);
+    flags_put_cf_of(f, cf, msb(r, size) ^ (r >> (8 * size - 2) & 1));
     return r;
 }
 
