@@ -34,9 +34,9 @@ struct tlb {
     struct tlb_entry entry[MMU_KINDS + 1][TLB_ENTRIES]; /* the last row stays empty */
     u64 asid[2]; /* the numbers in force: [0] lower half, [1] upper half; 1 … 4095 */
     u64 next_asid;
-    u32 epoch;           /* counts flushes that the numbers do not show */
-    u16 pcid_asid[4096]; /* number of each PCID, 0 for none */
-    bool upper_private;  /* a non-global page was filled in the upper half */
+    u32 epoch;            /* counts flushes that the numbers do not show */
+    u16 pcid_asid[4096];  /* number of each PCID, 0 for none */
+    bool upper_private;   /* a non-global page was filled in the upper half */
     u64 large[4096 / 64]; /* by number: a piece of a large page was filled under it. INVLPG must
                              drop all pieces, so it changes the number */
 };

@@ -10,14 +10,14 @@
 #include "cpu/vcpu.h"
 #include "dev/lapic.h"
 
-#define PIC1_COMMAND 0x20u
-#define PIC2_COMMAND 0xa0u
+#define PIC1_COMMAND   0x20u
+#define PIC2_COMMAND   0xa0u
 #define ICW1_INIT_ICW4 0x11u
-#define ICW4_8086 0x01u
-#define PIC1_BASE 0x08u
-#define PIC2_BASE 0x70u
-#define PIC1_MASK 0xb8u /* timer, keyboard, cascade and floppy open */
-#define PIC2_MASK 0x83u /* PCI (10, 11), mouse, coprocessor and ATA open */
+#define ICW4_8086      0x01u
+#define PIC1_BASE      0x08u
+#define PIC2_BASE      0x70u
+#define PIC1_MASK      0xb8u /* timer, keyboard, cascade and floppy open */
+#define PIC2_MASK      0x83u /* PCI (10, 11), mouse, coprocessor and ATA open */
 
 #define LAPIC_SVR   0x0f0u
 #define LAPIC_LINT0 0x350u

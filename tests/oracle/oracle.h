@@ -8,7 +8,8 @@
 
 #include <Zydis/Zydis.h>
 
-#define CODE_VA   0x10000000ull /* the instruction ends at the end of the first of two pages' worth */
+#define CODE_VA 0x10000000ull /* the instruction ends at the end of the first of two pages' worth  \
+                               */
 #define DATA_VA   0x20000000ull
 #define DATA_SIZE 8192u
 

@@ -146,8 +146,8 @@ static void run_insn(struct vcpu *c, const struct insn *i)
     c->insns++;
 }
 
-/* Instructions after which a TF found at their start makes no trap: interrupts clear it, SYSCALL and
-   SYSRET see to it themselves. */
+/* Instructions after which a TF found at their start makes no trap: interrupts clear it, SYSCALL
+   and SYSRET see to it themselves. */
 static bool no_single_step(const struct insn *i)
 {
     return i->fn == op_int || i->fn == op_int3 || i->fn == op_into || i->fn == op_int1 ||
