@@ -8,8 +8,8 @@
 
 #include <Zydis/Zydis.h>
 
-#define CODE_VA 0x10000000ull /* the instruction ends at the end of the first of two pages' worth  \
-                               */
+/* Where code and data lie, on the host and in the guest. */
+#define CODE_VA   0x10000000ull
 #define DATA_VA   0x20000000ull
 #define DATA_SIZE 8192u
 
