@@ -87,9 +87,13 @@ static void cpu_smi(void *cpu)
     vcpu_request(cpu, REQ_SMI);
 }
 
+/* A SIPI from before the INIT must not start the CPU. */
 static void cpu_init(void *cpu)
 {
-    vcpu_request(cpu, REQ_INIT);
+    struct vcpu *c = cpu;
+
+    atomic_fetch_and(&c->req, ~(u32)REQ_SIPI);
+    vcpu_request(c, REQ_INIT);
 }
 
 static void cpu_sipi(void *cpu, u8 vector)

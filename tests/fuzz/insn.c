@@ -18,7 +18,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 #define MAX_STEPS 200
 #define MAX_RUNS  8
-#define MAX_CODE  512
 
 static struct guest guest;
 

@@ -9,6 +9,8 @@
 #include "cpu/system.h"
 #include "insn_guest.h"
 
+#include <Zydis/Zydis.h>
+
 struct head {
     u8 mode;
     u8 how; /* H_* */
@@ -30,6 +32,16 @@ struct head {
 #define H_A20     BIT(3) /* A20 is off */
 #define H_TASK    BIT(4) /* 32-bit modes: the TSS is a 16-bit one */
 #define H_HIGH    BIT(5) /* 64-bit modes: the code is in the upper half */
+#define H_FORMED  BIT(6) /* the code is not bytes but struct recipes */
+
+#define MAX_CODE 512
+
+/* An instruction in parts, so that mutations stay instructions. */
+struct recipe {
+    u8 kind; /* bits 0-2: opcode map; 3-4: prefix; 5: W; 6: LOCK or VEX.L; 7: more prefixes */
+    u8 opcode, modrm;
+    u8 rest[4]; /* SIB, displacement, immediate: repeated as needed */
+};
 
 enum {
     REAL,
@@ -278,10 +290,74 @@ static gva_t code_at(const struct vcpu *c, const struct head *h)
     return page + off[h->where & 7];
 }
 
+static unsigned put_prefixes(u8 *b, const struct recipe *r, bool code64)
+{
+    static const u8 pp[] = {0, 0x66, 0xf3, 0xf2}, more[] = {0x67, 0x64, 0x65, 0x2e};
+    bool vex = (r->kind & 7) >= 4 && (r->kind & 7) < 7;
+    unsigned n = 0;
+
+    if (r->kind & 0x80)
+        b[n++] = more[r->rest[3] & 3];
+    if (vex) {
+        b[n++] = 0xc4;
+        b[n++] = (u8)((code64 ? r->rest[3] & 0xe0 : 0xe0) | ((r->kind & 7) - 3));
+        b[n++] = (u8)((r->kind & 0x20) << 2 | (~r->rest[2] & 15) << 3 | (r->kind & 0x40) >> 4 |
+                      (r->kind >> 3 & 3));
+        return n;
+    }
+    if (r->kind & 0x18)
+        b[n++] = pp[r->kind >> 3 & 3];
+    if (r->kind & 0x40)
+        b[n++] = 0xf0;
+    if (code64 && (r->kind & 0xa0))
+        b[n++] = (u8)(0x40 | (r->kind & 0x20) >> 2 | (r->kind & 0x80 ? r->rest[3] >> 5 : 0));
+    if ((r->kind & 7) >= 1 && (r->kind & 7) <= 3)
+        b[n++] = 0x0f;
+    if ((r->kind & 7) == 2 || (r->kind & 7) == 3)
+        b[n++] = (r->kind & 7) == 2 ? 0x38 : 0x3a;
+    return n;
+}
+
+/* The bytes of the recipes, each as long as the instruction that it makes. */
+static size_t form_code(const struct vcpu *c, const u8 *in, size_t size, u8 out[MAX_CODE])
+{
+    static const ZydisMachineMode modes[] = {
+        ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_MACHINE_MODE_LONG_64};
+    static const ZydisStackWidth widths[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32,
+                                             ZYDIS_STACK_WIDTH_64};
+    ZydisDecodedInstruction zi;
+    ZydisDecoder decoder;
+    struct recipe r;
+    size_t len = 0;
+
+    ZydisDecoderInit(&decoder, modes[c->mode], widths[c->mode]);
+    for (; size >= sizeof(r) && len + 15 <= MAX_CODE; in += sizeof(r), size -= sizeof(r)) {
+        u8 b[32];
+        unsigned n;
+        memcpy(&r, in, sizeof(r));
+        n = put_prefixes(b, &r, c->mode == MODE_64);
+        b[n++] = r.opcode;
+        b[n++] = r.modrm;
+        for (unsigned i = 0; i < 16; i++)
+            b[n + i] = r.rest[i % sizeof(r.rest)];
+        if (ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, b, 15, &zi)))
+            n = zi.length;
+        memcpy(out + len, b, n);
+        len += n;
+    }
+    return len;
+}
+
 static void set_code(struct guest *g, const struct head *h, const u8 *code, size_t size)
 {
     struct vcpu *c = g->c;
     gva_t at = code_at(c, h);
+    u8 formed[MAX_CODE];
+
+    if (h->how & H_FORMED) {
+        size = form_code(c, code, size, formed);
+        code = formed;
+    }
 
     if (mem_write(g->vm.mem, at, code, size) || mem_write(g->vm.mem, AT_DATA, code, size) ||
         mem_write(g->vm.mem, AT_DATA16, code, size))

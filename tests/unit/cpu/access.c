@@ -64,6 +64,7 @@ static struct guest *open_guest(void)
     tlb_flush_all(g->c);
     for (unsigned n = 0; n < 64; n++)
         put(g, EDGE - 32 + n, n, 1);
+    vcpu_guest_enter(g->c); /* it stops the world, which it is then part of */
     return g;
 }
 
