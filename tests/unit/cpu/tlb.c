@@ -18,7 +18,7 @@ enum {
     PAGE_C = 0x102000,
 };
 
-#define ALL   (PTE_P | PTE_W | PTE_U)
+#define ALL (PTE_P | PTE_W | PTE_U)
 /* In slots of their own, so that one does not push another out. */
 #define LOW   0x5000ull
 #define OTHER 0x6000ull
