@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 
 #define ARENA_SIZE (64 * MiB) /* address space; pages are touched as code is decoded */
-#define BUCKETS    16384u
+#define BUCKETS    65536u
 #define MAX_INSNS  64u
-#define JUMPS      4096u
+#define JUMPS      16384u
 
 /* Linear address to block, valid for one address space, mode and TLB content. */
 struct jump {
