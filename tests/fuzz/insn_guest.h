@@ -158,26 +158,35 @@ static void put_gdt(struct guest *g)
     put(g, AT_LDT + 16, 0x00cff2000000ffff, 8);
 }
 
-/* Error codes are dropped; one vector in four halts before it returns. */
-static void put_handlers(struct guest *g)
+static void put_bytes(struct guest *g, gpa_t *at, const void *bytes, size_t len)
+{
+    BUG_ON(mem_write(g->vm.mem, *at, bytes, len) != 0);
+    *at += len;
+}
+
+#define BYTES(g, at, s) put_bytes(g, at, s, sizeof(s) - 1)
+
+/* Error codes are dropped, and the return is to the byte after, so that a fault does not come
+   again. #BP and some others halt. */
+static void put_handler(struct guest *g, unsigned v)
 {
     const u32 with_error = 0x227d00; /* 8, 10-14, 17, 21 */
+    gpa_t at16 = AT_HANDLERS16 + v * 16, at32 = AT_HANDLERS32 + v * 16;
+    gpa_t at64 = AT_HANDLERS64 + v * 16;
 
-    for (unsigned v = 0; v < 256; v++) {
-        u64 code32 = 0xcf, code64 = 0xcf48; /* IRETD, IRETQ */
-        if (v < 32 && (with_error >> v & 1)) {
-            code32 = 0xcf04c483;
-            code64 = 0xcf4808c48348;
-        }
-        if (v % 4 == 3) {
-            code32 = code32 << 8 | 0xf4;
-            code64 = code64 << 8 | 0xf4;
-        }
-        put(g, AT_HANDLERS16 + v, 0xcf, 1);
-        put(g, AT_HANDLERS32 + v * 16, code32, 8);
-        put(g, AT_HANDLERS64 + v * 16, code64, 8);
-        put(g, v * 4, AT_HANDLERS16 + v, 4);
+    put(g, v * 4, at16, 4);
+    if (v == VEC_BP || v % 32 == 31) {
+        BYTES(g, &at16, "\xf4");
+        BYTES(g, &at32, "\xf4");
+        BYTES(g, &at64, "\xf4");
     }
+    if (v < 32 && (with_error >> v & 1)) {
+        BYTES(g, &at32, "\x83\xc4\x04");
+        BYTES(g, &at64, "\x48\x83\xc4\x08");
+    }
+    BYTES(g, &at16, "\x55\x89\xe5\xff\x46\x02\x5d\xcf"); /* … inc word [bp+2] … */
+    BYTES(g, &at32, "\xff\x04\x24\xcf");                 /* inc dword [esp]; iretd */
+    BYTES(g, &at64, "\x48\xff\x04\x24\x48\xcf");
 }
 
 static void put_idts(struct guest *g)
@@ -384,12 +393,13 @@ static void guest_build(struct guest *g)
     BUG_ON(bus_claim(&g->vm.pio, 0, 0x3ff, &device_ops, &g->pio, "ports") ||
            bus_claim(&g->vm.mmio, DEVICE_MMIO, DEVICE_MMIO + 0xfff, &device_ops, &g->mmio, "mmio"));
     put_gdt(g);
-    put_handlers(g);
+    for (unsigned v = 0; v < 256; v++)
+        put_handler(g, v);
     put_idts(g);
     put_tsss(g);
     put_page_tables(g);
-    for (unsigned n = 0; n < ARRAY_SIZE(code); n++) /* past the end of an input's code: HLT */
-        BUG_ON(mem_fill(g->vm.mem, code[n], 0xf4, 2 * PAGE_SIZE) != 0);
+    for (unsigned n = 0; n < ARRAY_SIZE(code); n++) /* past the end of an input's code: INT3 */
+        BUG_ON(mem_fill(g->vm.mem, code[n], 0xcc, 2 * PAGE_SIZE) != 0);
     guard_ram(g->vm.mem);
 }
 
