@@ -3,22 +3,7 @@
 
 #include "cpu/vcpu.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/random.h>
-
-void vm_crash(struct vm *vm, const char *fmt, ...)
-{
-    va_list ap;
-
-    if (atomic_flag_test_and_set(&vm->crashed))
-        return;
-    va_start(ap, fmt);
-    vsnprintf(vm->crash_text, sizeof(vm->crash_text), fmt, ap);
-    va_end(ap);
-    if (vm->event)
-        vm->event(vm->event_opaque, VM_EVENT_CRASH);
-}
 
 void vm_set_a20(struct vm *vm, bool on)
 {

@@ -18,11 +18,6 @@ struct vcpu;
 struct engine_ops;
 struct i8259;
 
-enum vm_event {
-    VM_EVENT_SHUTDOWN, /* a CPU went into the shutdown state (triple fault) */
-    VM_EVENT_CRASH,    /* vm_crash: crash_text says why */
-};
-
 struct vm {
     struct mem *mem;
     struct bus pio, mmio;
@@ -40,11 +35,9 @@ struct vm {
 
     _Atomic u64 a20_mask; /* ANDed to every physical address */
 
-    /* Told from a vCPU thread, no lock held. */
-    void (*event)(void *opaque, enum vm_event event);
-    void *event_opaque;
-    char crash_text[256]; /* written once by vm_crash; read after VM_EVENT_CRASH */
-    atomic_flag crashed;
+    /* A CPU went into the shutdown state (triple fault). From its thread, no lock held. */
+    void (*on_shutdown)(void *opaque);
+    void *on_shutdown_opaque;
 
     /* Stop-the-world (cpu/exclusive.c): one CPU works while all others are out of guest code. */
     pthread_mutex_t exclusive_lock;
@@ -52,9 +45,6 @@ struct vm {
     _Atomic u32 exclusive_pending; /* exclusive_lock to write */
     unsigned running;              /* CPUs inside guest code; exclusive_lock */
 };
-
-/* Stops this VM, not the process: for what a guest did that Domus cannot go on from. Returns. */
-void vm_crash(struct vm *vm, const char *fmt, ...) printf_like(2, 3);
 
 /* 64 random bits for the guest: the seam through which entropy enters. Any thread. */
 u64 vm_random(struct vm *vm);

@@ -64,7 +64,7 @@ static void run_cpu(struct cpu_threads *t, struct vcpu *c)
     case VCPU_KICK:
         break;
     case VCPU_SHUTDOWN:
-        c->vm->event(c->vm->event_opaque, VM_EVENT_SHUTDOWN);
+        c->vm->on_shutdown(c->vm->on_shutdown_opaque);
         wait_for_stop(t, c);
         break;
     }

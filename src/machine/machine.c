@@ -116,13 +116,11 @@ void machine_on_debug_exit(void *opaque, u32 val)
     machine_end(opaque, (int)(val << 1 & 0xff) | 1);
 }
 
-void machine_on_event(void *opaque, enum vm_event event)
+void machine_on_shutdown(void *opaque)
 {
     struct machine *m = opaque;
 
-    if (event == VM_EVENT_CRASH)
-        machine_end(m, MACHINE_CRASH);
-    else if (m->cfg->no_reboot)
+    if (m->cfg->no_reboot)
         machine_end(m, MACHINE_TRIPLE);
     else
         machine_on_reset(m, 0, true);
@@ -192,11 +190,6 @@ void machine_power_button(struct machine *m)
     pthread_mutex_lock(&m->vm.lock);
     acpipm_power_button(m->pm);
     pthread_mutex_unlock(&m->vm.lock);
-}
-
-const char *machine_crash_text(const struct machine *m)
-{
-    return m->vm.crash_text;
 }
 
 struct ns16550a *machine_uart(struct machine *m, unsigned n)

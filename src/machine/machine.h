@@ -21,7 +21,6 @@ struct machine;
 enum machine_status {
     MACHINE_OK = 0,     /* powered off; or reset, with --no-reboot */
     MACHINE_SETUP = 1,  /* options, files, host: nothing was run, or the host failed */
-    MACHINE_CRASH = 3,  /* the guest did what Domus cannot go on from */
     MACHINE_TRIPLE = 4, /* triple fault, with --no-reboot */
 };
 
@@ -45,9 +44,6 @@ void machine_end(struct machine *m, int status);
 /* Holds all CPUs and the clock, or lets them go on. Calls add up. */
 void machine_hold(struct machine *m, bool on);
 void machine_power_button(struct machine *m);
-/* Why a machine ended with MACHINE_CRASH. */
-const char *machine_crash_text(const struct machine *m);
-
 /* For input: the UART, and the lock under which it is used. */
 struct ns16550a *machine_uart(struct machine *m, unsigned n);
 pthread_mutex_t *machine_lock(struct machine *m);

@@ -146,10 +146,9 @@ static void init_vm(struct machine *m, const struct machine_host *host)
     pthread_mutexattr_destroy(&attr);
     pthread_mutex_init(&vm->exclusive_lock, NULL);
     pthread_cond_init(&vm->exclusive_cond, NULL);
-    atomic_flag_clear(&vm->crashed);
     vm->a20_mask = ~(u64)0;
-    vm->event = machine_on_event;
-    vm->event_opaque = m;
+    vm->on_shutdown = machine_on_shutdown;
+    vm->on_shutdown_opaque = m;
     vm->trace = (struct trace){.kinds = m->cfg->trace, .to = host->trace};
     bus_init(&vm->pio, "io", &vm->lock);
     bus_init(&vm->mmio, "mmio", &vm->lock);

@@ -63,4 +63,4 @@ must_check int micro_boot(struct machine *m, struct err *err);
 void machine_on_reset(void *m, unsigned n, bool level);
 void machine_on_poweroff(void *m, unsigned n, bool level);
 void machine_on_debug_exit(void *m, u32 val);
-void machine_on_event(void *m, enum vm_event event);
+void machine_on_shutdown(void *m);

@@ -111,12 +111,8 @@ static u64 gather(const u8 *bytes, unsigned n)
 
 /* The CPU's state, from the head. */
 
-/* Without what makes two runs of an input differ. */
-#define FIXED ",-rdrand,-rdseed"
-
-static const char *const model_names[] = {
-    "max" FIXED,       "max,+la57" FIXED,   "486", "pentium3", "qemu64", "x86-64-v2",
-    "x86-64-v3" FIXED, "qemu64,+smap,+smep"};
+static const char *const model_names[] = {"max",    "max,+la57", "486",       "pentium3",
+                                          "qemu64", "x86-64-v2", "x86-64-v3", "qemu64,+smap,+smep"};
 
 static void set_model(struct guest *g, const struct head *h)
 {
@@ -131,6 +127,8 @@ static void set_model(struct guest *g, const struct head *h)
     g->vm.model = models[have[n] ? n : 0];
     if (h->mode % MODES >= COMPAT16_3 && !vcpu_has(g->c, X86_LM))
         g->vm.model = models[0];
+    g->vm.model.word[X86_RDRAND / 32] &= ~BIT(X86_RDRAND % 32); /* two runs must not differ */
+    g->vm.model.word[X86_RDSEED / 32] &= ~BIT(X86_RDSEED % 32);
 }
 
 static struct seg flat(u16 sel, u32 ar)

@@ -133,19 +133,13 @@ static int run(struct session *s, struct err *err)
 
 static void close_session(struct session *s, int status)
 {
-    char why[256] = "";
-
-    if (s->machine && status == MACHINE_CRASH)
-        snprintf(why, sizeof(why), "%s", machine_crash_text(s->machine));
     machine_free(s->machine);
     s->machine = NULL;
     for (unsigned i = 0; i < MACHINE_MAX_SERIAL; i++)
         chardev_close(s->serial[i]);
     memset(s->serial, 0, sizeof(s->serial));
     loop_free(s->loop);
-    if (why[0])
-        say(s, "the guest cannot go on: %s", why);
-    else if (status == MACHINE_TRIPLE)
+    if (status == MACHINE_TRIPLE)
         say(s, "triple fault, and --no-reboot was given");
     if (s->trace && s->trace != stderr)
         fclose(s->trace);

@@ -41,11 +41,10 @@ static enum vcpu_exit count(struct vcpu *c)
 
 static const struct engine_ops engine_count = {.name = "count", .run = count};
 
-static void on_event(void *opaque, enum vm_event event)
+static void on_shutdown(void *opaque)
 {
     struct rig *r = opaque;
 
-    CHECK_EQ(event, VM_EVENT_SHUTDOWN);
     atomic_fetch_add(&r->shutdowns, 1);
     cpu_threads_ask(r->threads);
 }
@@ -57,8 +56,8 @@ static void rig_init(struct rig *r)
 
     memset(r, 0, sizeof(*r));
     r->vm.engine = &engine_count;
-    r->vm.event = on_event;
-    r->vm.event_opaque = r;
+    r->vm.on_shutdown = on_shutdown;
+    r->vm.on_shutdown_opaque = r;
     r->vm.ncpus = CPUS;
     for (unsigned i = 0; i < CPUS; i++)
         CHECK_EQ(vcpu_new(&c, &r->vm, i), 0);
