@@ -106,12 +106,6 @@ static unsigned bytes_to_page_end(gva_t va)
     return PAGE_SIZE - (unsigned)(va & (PAGE_SIZE - 1));
 }
 
-/* The address `n` bytes on: linear addresses outside long mode wrap at 4 GiB. */
-static gva_t lin_add(const struct vcpu *c, gva_t va, u64 n)
-{
-    return c->long_mode ? va + n : (u32)(va + n);
-}
-
 u64 lin_read_slow(struct vcpu *c, gva_t va, unsigned size, unsigned how)
 {
     unsigned first = bytes_to_page_end(va);

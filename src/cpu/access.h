@@ -21,6 +21,13 @@ static inline unsigned mmu_system(const struct vcpu *c)
 /* The rights of data accesses made at privilege level cpl (stack switches, before CPL changes). */
 unsigned mmu_for_cpl(const struct vcpu *c, unsigned cpl);
 
+/* The address `n` bytes on: the linear addresses of code that is not 64-bit wrap at 4 GiB. (In
+   compatibility mode the CPU itself uses higher ones.) */
+static inline gva_t lin_add(const struct vcpu *c, gva_t va, u64 n)
+{
+    return c->mode != MODE_64 && !(va >> 32) ? (u32)(va + n) : va + n;
+}
+
 u64 lin_read_slow(struct vcpu *c, gva_t va, unsigned size, unsigned how);
 void lin_write_slow(struct vcpu *c, gva_t va, unsigned size, u64 val, unsigned how);
 

@@ -93,8 +93,7 @@ static gva_t code_linear(const struct vcpu *c, u64 rip)
 /* Bytes of the instruction at va that lie past the end of its page; raises their faults. */
 static void fetch_tail(struct vcpu *c, gva_t va, unsigned first, u8 *to)
 {
-    gva_t next = c->long_mode ? va + first : (u32)(va + first);
-    struct place p = fetch_place(c, next);
+    struct place p = fetch_place(c, lin_add(c, va, first));
 
     for (unsigned n = first; n < INSN_MAX_BYTES; n++)
         to[n] = p.host ? host_ld8(p.host + (n - first))
@@ -193,17 +192,22 @@ static struct block *decode_block(struct blocks *b, struct vcpu *c, gva_t va, co
 }
 
 /* Code in a device or where nothing is: decoded afresh each time. */
-static const struct block *decode_device(struct blocks *b, struct vcpu *c, const struct place *p)
+static const struct block *decode_device(struct blocks *b, struct vcpu *c, gva_t va,
+                                         const struct place *p)
 {
+    unsigned avail = (unsigned)min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), INSN_MAX_BYTES);
     struct block *blk = b->scratch;
-    u8 bytes[INSN_MAX_BYTES];
+    enum decode_result r;
 
-    for (unsigned n = 0; n < INSN_MAX_BYTES; n++)
-        bytes[n] = (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
-    *blk = (struct block){
-        .host = NULL, .page_gen = &b->scratch_gen, .gen = 1, .n = 1, .mode = c->mode};
-    memcpy(blk->raw, bytes, sizeof(bytes));
-    if (insn_decode(&b->decoder, c, bytes, INSN_MAX_BYTES, &blk->insn[0]) == DECODE_SIMD_FULL)
+    *blk = (struct block){.page_gen = &b->scratch_gen, .gen = 1, .n = 1, .mode = c->mode};
+    for (unsigned n = 0; n < avail; n++)
+        blk->raw[n] = (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
+    r = insn_decode(&b->decoder, c, blk->raw, avail, &blk->insn[0]);
+    if (r == DECODE_MORE) {
+        fetch_tail(c, va, avail, blk->raw);
+        r = insn_decode(&b->decoder, c, blk->raw, INSN_MAX_BYTES, &blk->insn[0]);
+    }
+    if (r == DECODE_SIMD_FULL)
         forget_all(b);
     blk->bytes = blk->insn[0].len;
     return blk;
@@ -227,7 +231,7 @@ const struct block *blocks_at(struct blocks *b, struct vcpu *c)
         return j->block;
     p = fetch_place(c, va);
     if (!p.host)
-        return decode_device(b, c, &p);
+        return decode_device(b, c, va, &p);
     for (link = bucket_of(b, p.host, c->mode); (blk = *link);) {
         if (!block_valid(blk)) {
             *link = blk->next;

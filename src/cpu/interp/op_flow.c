@@ -104,7 +104,7 @@ static void load_far_pointer(struct vcpu *c, const struct insn *i, u16 *sel, u64
     gva_t va = insn_linear(c, i, i->opsize + 2u, false);
 
     *off = lin_read(c, va, i->opsize, insn_how(c, i));
-    *sel = (u16)lin_read(c, va + i->opsize, 2, insn_how(c, i));
+    *sel = (u16)lin_read(c, lin_add(c, va, i->opsize), 2, insn_how(c, i));
 }
 
 static void far_target(struct vcpu *c, const struct insn *i, u16 *sel, u64 *off)

@@ -79,7 +79,8 @@ void op_bound(struct vcpu *c, const struct insn *i)
     gva_t va = insn_linear(c, i, 2u * i->size, false);
     s64 index = (s64)sign_extend(reg_get(c, i->r, i->size), i->size);
     s64 low = (s64)sign_extend(lin_read(c, va, i->size, insn_how(c, i)), i->size);
-    s64 high = (s64)sign_extend(lin_read(c, va + i->size, i->size, insn_how(c, i)), i->size);
+    s64 high =
+        (s64)sign_extend(lin_read(c, lin_add(c, va, i->size), i->size, insn_how(c, i)), i->size);
 
     if (index < low || index > high)
         cpu_raise(c, VEC_BR);
@@ -272,7 +273,7 @@ void op_invpcid(struct vcpu *c, const struct insn *i)
     need_cpl0(c);
     va = insn_linear(c, i, 16, false);
     cpu_invpcid(c, reg_get(c, i->r, cr_size(i)), lin_read(c, va, 8, insn_how(c, i)),
-                lin_read(c, va + 8, 8, insn_how(c, i)));
+                lin_read(c, lin_add(c, va, 8), 8, insn_how(c, i)));
 }
 
 /* WBINVD, INVD, WBNOINVD: caches are coherent, there is nothing to do. */
@@ -309,7 +310,7 @@ static void store_dtr(struct vcpu *c, const struct insn *i, const struct dtr *dt
     va = insn_linear(c, i, 2 + base_size, true);
     lin_probe_write(c, va, 2 + base_size, insn_how(c, i));
     lin_write(c, va, 2, dtr->limit, insn_how(c, i));
-    lin_write(c, va + 2, base_size, dtr->base, insn_how(c, i));
+    lin_write(c, lin_add(c, va, 2), base_size, dtr->base, insn_how(c, i));
 }
 
 static void load_dtr(struct vcpu *c, const struct insn *i, struct dtr *dtr)
@@ -322,7 +323,7 @@ static void load_dtr(struct vcpu *c, const struct insn *i, struct dtr *dtr)
     need_cpl0(c);
     va = insn_linear(c, i, 2 + base_size, false);
     limit = (u16)lin_read(c, va, 2, insn_how(c, i));
-    base = lin_read(c, va + 2, base_size, insn_how(c, i));
+    base = lin_read(c, lin_add(c, va, 2), base_size, insn_how(c, i));
     if (i->opsize == 2 && base_size == 4)
         base &= 0xffffff;
     if (base_size == 8 && !is_canonical_base(c, base))

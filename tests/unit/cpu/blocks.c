@@ -323,6 +323,10 @@ static void code_in_a_device_is_read_each_time(void)
     memcpy(device_code, MOV_AL("\x02"), 2);
     run_at(g, CODE);
     CHECK_EQ(g->c->gpr[RAX] & 0xff, 2);
+    memcpy(device_code + PAGE_SIZE - 2, "\xb8\x11", 2); /* from there into RAM */
+    PLACE(g, NEXT, "\x22\x33\x44\xf4");
+    run_at(g, NEXT - 2);
+    CHECK_EQ(g->c->gpr[RAX], 0x44332211);
     map(g, CODE, 0x20000000 | ALL); /* nobody: FFh FFh is no instruction */
     CHECK(!step_at(g, CODE));
     CHECK_EQ(g->c->excp.vector, VEC_UD);
