@@ -407,15 +407,19 @@ static void thunks_may_run_out(void)
     for (unsigned i = 0; i < 4; i++)
         put_le32(c->fpu.ymm[1] + 4 * i, 0x100 + i);
     for (unsigned n = 0; n < 40000; n++) {
-        u8 code[] = {0x66, 0x41, 0x0f, 0x70, (u8)(0xd8 | (n >> 8 & 7)), (u8)n, 0xf4};
-        code[1] = (u8)(0x40 | (n >> 11 & 1) | (n >> 12 & 1) << 2);
-        code[4] = (u8)(0xc0 | (n >> 8 & 7) | ((n >> 13) + 3) << 3 % 64);
-        place(g, n % 2 ? NEXT - 5 : CODE, code, sizeof(code));
-        CHECK(step_at(g, n % 2 ? NEXT - 5 : CODE));
+        u8 rex = (u8)(0x40 | (n >> 11 & 1) | (n >> 12 & 1) << 2);
+        u8 modrm = (u8)(0xc0 | (n >> 8 & 7) | ((n >> 13) + 3) << 3);
+        u8 code[] = {0x66, rex, 0x0f, 0x70, modrm, (u8)n, 0xf4};
+        gva_t at = n < 20000 ? NEXT - 5 : CODE;
+
+        place(g, at, code, sizeof(code));
+        CHECK(step_at(g, at));
         for (unsigned i = 0; i < 4; i++)
             put_le32(c->fpu.ymm[1] + 4 * i, 0x100 + i);
         if (n % 100)
             continue;
+        memset(c->fpu.ymm[0], 0, 16);
+        memset(c->fpu.ymm[2], 0, 16);
         CHECK(step_at(g, 0x180000));
         CHECK(lane(c, 0, 0) == 0x103 && lane(c, 0, 3) == 0x100);
         CHECK(step_at(g, 0x182000 - 4));
