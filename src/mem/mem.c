@@ -19,12 +19,14 @@ int mem_new(struct mem **out, u64 size, struct bus *mmio, struct err *err)
     mem->size = size;
     mem->low = min_u64(size, MEM_HOLE_START);
     mem->mmio = mmio;
-    mem->pages = calloc(size >> PAGE_SHIFT, sizeof(*mem->pages));
     mem->fd = memfd_create("guest-ram", MFD_CLOEXEC);
-    if (!mem->pages || mem->fd < 0 || ftruncate(mem->fd, (off_t)size) < 0)
+    if (mem->fd < 0 || ftruncate(mem->fd, (off_t)size) < 0)
         goto fail;
     mem->ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, mem->fd, 0);
     if (mem->ram == MAP_FAILED)
+        goto fail;
+    mem->pages = calloc(size >> PAGE_SHIFT, sizeof(*mem->pages));
+    if (!mem->pages)
         goto fail;
     *out = mem;
     return 0;

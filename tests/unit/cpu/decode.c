@@ -35,7 +35,7 @@ static enum decode_result decode(struct guest *g, enum cpu_mode mode, struct ins
     if (!exact)
         abort();
     memcpy(exact, bytes, len);
-    g->c->mode = mode;
+    g->c->mode = (u8)mode;
     r = insn_decode(&decoder, g->c, exact, len, i);
     free(exact);
     return r;

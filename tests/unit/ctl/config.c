@@ -51,7 +51,7 @@ static void check_error(struct parse p, const char *want)
     CHECK_EQ(p.rc, -EINVAL);
     if (p.rc && strcmp(p.err.text, want)) {
         fprintf(stderr, "got:  %s\nwant: %s\n", p.err.text, want);
-        CHECK(!"the right message");
+        CHECK(false && "the right message");
     }
     config_dispose(&p.cfg);
 }

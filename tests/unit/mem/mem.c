@@ -4,13 +4,6 @@
 
 #include <errno.h>
 
-/* One of the tests asks for more than there is. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "allocator_may_return_null=1";
-}
-
 static struct mem *small(void)
 {
     struct mem *mem = NULL;
