@@ -89,7 +89,7 @@ static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned 
     }
     page = &c->vm->mem->pages[p->page];
     if (atomic_load(&page->has_code)) {
-        atomic_fetch_add(&page->code_gen, 1);
+        mem_code_changed(c->vm->mem, p->page);
         c->leave = true;
     }
 }

@@ -18,6 +18,13 @@ static inline unsigned mmu_system(const struct vcpu *c)
     return c->cr4 & CR4_SMAP ? MMU_SUPER_SMAP : MMU_SUPER;
 }
 
+/* The row of the TLB for instruction fetch: SMAP and alignment do not count, but supervisor code
+   and data share pages. */
+static inline unsigned mmu_fetch(const struct vcpu *c)
+{
+    return c->mmu == MMU_USER_AC ? MMU_USER : c->mmu;
+}
+
 /* The rights of data accesses made at privilege level cpl (stack switches, before CPL changes). */
 unsigned mmu_for_cpl(const struct vcpu *c, unsigned cpl);
 
@@ -34,19 +41,21 @@ void lin_write_slow(struct vcpu *c, gva_t va, unsigned size, u64 val, unsigned h
 /* Host pointer for a plain access of `size` bytes inside one page, or NULL: use the slow path. */
 static inline u8 *lin_ptr_read(struct vcpu *c, gva_t va, unsigned size, unsigned mmu)
 {
-    const struct tlb_entry *e = &c->tlb.entry[mmu][tlb_slot(va)];
+    const struct tlb_entry *e = &c->tlb.row[mmu][tlb_slot(va)];
+    u64 off = va - e->rtag;
 
-    if (likely(e->rtag == tlb_tag(&c->tlb, va) && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - size))
-        return (u8 *)(uintptr_t)(va + e->addend);
+    if (likely(off <= PAGE_SIZE - size))
+        return (u8 *)(uintptr_t)(e->page + off);
     return NULL;
 }
 
 static inline u8 *lin_ptr_write(struct vcpu *c, gva_t va, unsigned size, unsigned mmu)
 {
-    const struct tlb_entry *e = &c->tlb.entry[mmu][tlb_slot(va)];
+    const struct tlb_entry *e = &c->tlb.row[mmu][tlb_slot(va)];
+    u64 off = va - e->wtag;
 
-    if (likely(e->wtag == tlb_tag(&c->tlb, va) && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - size))
-        return (u8 *)(uintptr_t)(va + e->addend);
+    if (likely(off <= PAGE_SIZE - size))
+        return (u8 *)(uintptr_t)(e->page + off);
     return NULL;
 }
 

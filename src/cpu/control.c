@@ -13,7 +13,6 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
      CR0_PG)
 #define CR3_KEEP BIT64(63) /* with PCIDs: the translations of the new one stay */
-#define CR3_PCID 0xfffu
 
 #define PDPTE_RESERVED_LOW 0x1e6u /* bits 2:1 and 8:5 */
 

@@ -16,26 +16,6 @@ bool is_lapic_page(const struct vcpu *c, gpa_t gpa)
            (base & (BIT64(11) | BIT64(10))) == BIT64(11);
 }
 
-static void insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w,
-                   const struct place *p)
-{
-    struct tlb *t = &c->tlb;
-    struct tlb_entry *e = &t->entry[mmu][tlb_slot(va)];
-    u64 tag;
-
-    if (dr_page_watched(c, va & PAGE_MASK))
-        return;
-    if (va >> 63 && !w->global)
-        t->upper_private = true;
-    if (w->large)
-        t->large[t->asid[va >> 63] / 64] |= BIT64(t->asid[va >> 63] % 64);
-    tag = tlb_tag(t, va);
-    e->addend = (uintptr_t)p->host - va;
-    e->rtag = tag;
-    e->xtag = w->executable ? tag : 0;
-    e->wtag = w->writable && !atomic_load(&c->vm->mem->pages[p->page].has_code) ? tag : 0;
-}
-
 struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
 {
     unsigned mmu = how & MMU_INDEX_MASK;
@@ -57,7 +37,7 @@ struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
     if (p.page == UINT64_MAX || is_lapic_page(c, w.gpa))
         return p;
     p.host = mem_ptr(c->vm->mem, w.gpa);
-    insert(c, va, mmu, &w, &p);
+    tlb_insert(c, va, mmu, &w, p.host - (va & (PAGE_SIZE - 1)));
     return p;
 }
 
@@ -75,12 +55,13 @@ static void mark_code(struct vcpu *c, struct mem_page *page)
 
 struct place fetch_place(struct vcpu *c, gva_t va)
 {
-    unsigned mmu = c->cpl == 3 ? MMU_USER : MMU_SUPER;
-    const struct tlb_entry *e = &c->tlb.entry[mmu][tlb_slot(va)];
+    unsigned mmu = mmu_fetch(c);
+    const struct tlb_entry *e = &c->tlb.row[mmu][tlb_slot(va)];
+    u64 off = va - e->xtag;
     struct place p;
 
-    if (likely(e->xtag == tlb_tag(&c->tlb, va))) {
-        p.host = (u8 *)(uintptr_t)(va + e->addend);
+    if (likely(off < PAGE_SIZE)) {
+        p.host = (u8 *)(uintptr_t)(e->page + off);
         p.page = (u64)(p.host - c->vm->mem->ram) >> PAGE_SHIFT;
         p.gpa = UINT64_MAX; /* not needed for RAM */
     } else {

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The software TLB: linear page -> host address, by privilege. An entry's tags hold the page and
- * the number of the address space it belongs to in the page-offset bits, so that a change of
- * address space is a change of number. An entry is filled only for plain RAM: MMIO, pages that
- * hold decoded instructions (for writes) and pages with a data breakpoint always miss.
+ * The software TLB: linear page -> host page, by privilege and address space. Each address space
+ * that the CPU has been in lately has tables of its own, so that a CR3 write is a change of
+ * pointers. An entry is filled only for plain RAM: MMIO, pages that hold decoded instructions (for
+ * writes) and pages with a data breakpoint always miss.
  *
- * The upper half of the address space has a number of its own, which survives CR3 writes as long
- * as every entry filled there was global.
+ * What the kernel may touch under SMAP is in one table for all address spaces, which survives CR3
+ * writes as long as every entry in it is global.
  */
 #pragma once
 #include "base/base.h"
 
 #define TLB_ENTRIES 1024u
+#define TLB_SPACES  8u
+#define TLB_LISTED  96u /* entries that a table can be cleared of one by one */
 
 enum mmu_index { /* by whose rights an access is made */
                  MMU_USER,
@@ -20,44 +22,75 @@ enum mmu_index { /* by whose rights an access is made */
                  MMU_KINDS,
                  /* User data accesses that must be aligned: never filled, so each is checked. */
                  MMU_USER_AC = MMU_KINDS,
+                 MMU_ROWS,
                  MMU_INDEX_MASK = 7,
                  /* Modifier for the slow path: a non-canonical address is #SS, not #GP. */
                  MMU_STACK = 8,
 };
 
+/* The linear address of the page by kind of access; tlb_no_page of its slot where there is none.
+   One comparison, `va - tag <= PAGE_SIZE - size`, finds page and end of page right. */
 struct tlb_entry {
-    u64 rtag, wtag, xtag; /* page | address-space number; 0 matches nothing */
-    u64 addend;           /* host address - linear address, modulo 2^64 */
+    u64 rtag, wtag, xtag;
+    u64 page; /* host address */
+};
+
+struct tlb_table {
+    struct tlb_entry entry[TLB_ENTRIES];
+    u32 gen;     /* another number after each clearing, different in all tables of the CPU */
+    u32 nfilled; /* fills since the last clearing: all were into the slots listed, up to the list's
+                    length */
+    u16 filled[TLB_LISTED];
+};
+
+struct tlb_space {
+    struct tlb_table user, super;
+    bool used; /* holds the translations of `pcid` */
+    u16 pcid;
+    u64 stamp; /* when it was last entered */
+};
+
+/* Where pieces of large pages were filled, hashed: INVLPG must drop all pieces of a page. */
+struct tlb_large {
+    u64 map[64];
 };
 
 struct tlb {
-    struct tlb_entry entry[MMU_KINDS + 1][TLB_ENTRIES]; /* the last row stays empty */
-    u64 asid[2]; /* the numbers in force: [0] lower half, [1] upper half; 1 … 4095 */
-    u64 next_asid;
-    u32 epoch;            /* counts flushes that the numbers do not show */
-    u16 pcid_asid[4096];  /* number of each PCID, 0 for none */
-    bool upper_private;   /* a non-global page was filled in the upper half */
-    u64 large[4096 / 64]; /* by number: a piece of a large page was filled under it. INVLPG must
-                             drop all pieces, so it changes the number */
+    struct tlb_entry *row[MMU_ROWS]; /* by enum mmu_index: the tables in force */
+    struct tlb_table *table[MMU_ROWS];
+    struct tlb_space *now;
+    u64 stamp;
+    u32 next_gen;
+    u32 epoch;           /* counts single pages dropped */
+    bool kernel_private; /* `kernel` holds entries that are not global */
+    struct tlb_large large[2][2]; /* by half of the address space; 2 or 4 MiB, 1 GiB */
+    struct tlb_table kernel, none;
+    struct tlb_space space[TLB_SPACES];
 };
-
-static inline u64 tlb_tag(const struct tlb *t, gva_t va)
-{
-    return (va & PAGE_MASK) | t->asid[va >> 63];
-}
 
 static inline unsigned tlb_slot(gva_t va)
 {
     return (va >> PAGE_SHIFT) & (TLB_ENTRIES - 1);
 }
 
+/* A tag that no address of this slot matches. */
+static inline u64 tlb_no_page(unsigned slot)
+{
+    return slot ? 0 : PAGE_SIZE;
+}
+
 struct vcpu;
+void tlb_init(struct vcpu *c);
 void tlb_flush_all(struct vcpu *c);       /* global pages too */
 void tlb_flush_nonglobal(struct vcpu *c); /* what a CR3 write without PCID drops */
 void tlb_flush_page(struct vcpu *c, gva_t va);
 /* CR3 was written: `keep` is bit 63 with CR4.PCIDE. */
 void tlb_switch(struct vcpu *c, u64 cr3, bool keep);
 void tlb_flush_pcid(struct vcpu *c, u16 pcid);
+/* What a walk found for va goes into the table of `mmu`, a row below MMU_KINDS. `page` is the host's
+   address of the page. */
+struct walk;
+void tlb_insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, u8 *page);
 /* REQ_CODE: write entries of pages that now hold decoded code are dropped; since this CPU may just
    have written through them, the code counts as changed. */
 void tlb_forget_code_writes(struct vcpu *c);

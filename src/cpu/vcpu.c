@@ -10,17 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 int vcpu_new(struct vcpu **out, struct vm *vm, unsigned index)
 {
-    struct vcpu *c = aligned_alloc(64, align_up(sizeof(*c), 64));
+    struct vcpu *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     BUG_ON(index >= VM_MAX_CPUS || vm->cpu[index]);
-    if (!c)
+    if (c == MAP_FAILED)
         return -ENOMEM;
-    memset(c, 0, sizeof(*c));
     c->vm = vm;
     c->index = index;
+    tlb_init(c);
     pthread_mutex_init(&c->sleep_lock, NULL);
     pthread_cond_init(&c->sleep_cond, NULL);
     vm->cpu[index] = c;
@@ -35,7 +37,7 @@ void vcpu_free(struct vcpu *c)
     c->vm->cpu[c->index] = NULL;
     pthread_cond_destroy(&c->sleep_cond);
     pthread_mutex_destroy(&c->sleep_lock);
-    free(c);
+    munmap(c, sizeof(*c));
 }
 
 /* What RESET changes and INIT leaves alone (SDM 3A table 10-1). */

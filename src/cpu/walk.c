@@ -207,7 +207,8 @@ static int try_walk(struct vcpu *c, gva_t va, unsigned mmu, u32 *pfec, struct wa
     out->writable = dirty && may_write(c, leaf.rights, mmu);
     out->executable = may_execute(c, leaf.rights, mmu);
     out->global = (c->cr4 & CR4_PGE) && (path.e[path.n - 1].val & PTE_G);
-    out->large = leaf.size > PAGE_SIZE;
+    out->size = leaf.size;
+    out->readable = permitted(c, leaf.rights, mmu, 0);
     return 1;
 }
 
@@ -225,7 +226,11 @@ bool page_walk(struct vcpu *c, gva_t va, unsigned mmu, u32 *pfec, struct walk *o
         if (rc <= 0) /* after so many changes, a fault is a translation that also occurred */
             return false;
     } else {
-        *out = (struct walk){.gpa = (u32)va, .writable = true, .executable = true};
+        *out = (struct walk){.gpa = (u32)va,
+                             .size = PAGE_SIZE,
+                             .readable = true,
+                             .writable = true,
+                             .executable = true};
     }
     out->gpa &= atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
     return true;

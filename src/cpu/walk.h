@@ -5,10 +5,11 @@
 
 struct walk {
     gpa_t gpa;     /* of the byte asked for, A20 applied */
+    u64 size;      /* of the page, in bytes */
+    bool readable; /* as data, by the accessor */
     bool writable; /* by the accessor; false while the dirty bit is not set */
     bool executable;
     bool global;
-    bool large; /* the page is larger than 4 KiB */
 };
 
 /*

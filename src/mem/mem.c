@@ -102,5 +102,12 @@ void mem_code_written(struct mem *mem, gpa_t gpa, u64 len)
 
     for (u64 page = first; page <= last; page++)
         if (atomic_load_explicit(&mem->pages[page].has_code, memory_order_relaxed))
-            atomic_fetch_add_explicit(&mem->pages[page].code_gen, 1, memory_order_release);
+            mem_code_changed(mem, page);
+}
+
+void mem_code_changed(struct mem *mem, u64 page)
+{
+    if (mem->on_code_changed)
+        mem->on_code_changed(mem->on_code_opaque, page);
+    atomic_fetch_add_explicit(&mem->pages[page].code_gen, 1, memory_order_release);
 }

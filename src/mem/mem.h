@@ -31,6 +31,10 @@ struct mem {
     int fd;   /* the memfd */
     struct mem_page *pages; /* one for each RAM page */
     struct bus *mmio;       /* not owned */
+    /* A page that holds code was written to; any thread, any lock held. May clear its has_code once
+       nothing decoded from it is left. */
+    void (*on_code_changed)(void *opaque, u64 page);
+    void *on_code_opaque;
 };
 
 /* `size` is a multiple of 4 KiB. -ENOMEM or -errno with the reason in err. */
@@ -68,3 +72,5 @@ must_check int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len);
 /* Tells whoever decoded from the pages of [gpa, gpa+len) that their bytes change. Called after
    the write. */
 void mem_code_written(struct mem *mem, gpa_t gpa, u64 len);
+/* The same for one page of RAM, by number, that has_code. */
+void mem_code_changed(struct mem *mem, u64 page);

@@ -55,6 +55,7 @@ enum segreg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
 #define CR4_LA57       BIT64(12)
 #define CR4_FSGSBASE   BIT64(16)
 #define CR4_PCIDE      BIT64(17)
+#define CR3_PCID       0xfffu /* with CR4.PCIDE */
 #define CR4_OSXSAVE    BIT64(18)
 #define CR4_SMEP       BIT64(20)
 #define CR4_SMAP       BIT64(21)

@@ -100,16 +100,18 @@ static void check_tlb(const struct vcpu *c)
 {
     const struct mem *mem = c->vm->mem;
 
-    for (unsigned kind = 0; kind <= MMU_KINDS; kind++)
+    for (unsigned kind = 0; kind < MMU_ROWS; kind++)
         for (unsigned n = 0; n < TLB_ENTRIES; n++) {
-            const struct tlb_entry *e = &c->tlb.entry[kind][n];
-            u64 tag = e->rtag | e->wtag | e->xtag, at;
-            if (!tag)
+            const struct tlb_entry *e = &c->tlb.row[kind][n];
+            u64 none = tlb_no_page(n), at = e->page - (uintptr_t)mem->ram;
+            if (e->rtag == none && e->wtag == none && e->xtag == none)
                 continue;
-            BUG_ON(kind == MMU_KINDS || tlb_slot(tag) != n);
-            at = (tag & PAGE_MASK) + e->addend - (uintptr_t)mem->ram;
+            BUG_ON(kind == MMU_KINDS);
+            BUG_ON(e->rtag != none && tlb_slot(e->rtag) != n);
+            BUG_ON(e->wtag != none && tlb_slot(e->wtag) != n);
+            BUG_ON(e->xtag != none && tlb_slot(e->xtag) != n);
             BUG_ON(at & (PAGE_SIZE - 1) || at >= RAM);
-            BUG_ON(e->wtag && mem->pages[at >> PAGE_SHIFT].has_code);
+            BUG_ON(e->wtag != none && mem->pages[at >> PAGE_SHIFT].has_code);
         }
 }
 

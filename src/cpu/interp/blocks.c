@@ -213,16 +213,16 @@ static const struct block *decode_device(struct blocks *b, struct vcpu *c, gva_t
     return blk;
 }
 
-static u64 jump_key(const struct vcpu *c, gva_t va)
+static u64 jump_key(const struct vcpu *c)
 {
-    return c->tlb.asid[va >> 63] | (u64)c->mode << 12 | (u64)(c->cpl == 3) << 14 |
-           (u64)c->tlb.epoch << 16;
+    return c->tlb.table[mmu_fetch(c)]->gen | (u64)(c->tlb.epoch & 0x3fffffff) << 32 |
+           (u64)c->mode << 62;
 }
 
 const struct block *blocks_at(struct blocks *b, struct vcpu *c)
 {
     gva_t va = code_linear(c, c->rip);
-    u64 key = jump_key(c, va);
+    u64 key = jump_key(c);
     struct jump *j = &b->jump[(va ^ va >> 12) & (JUMPS - 1)];
     struct block **link, *blk;
     struct place p;
@@ -250,6 +250,6 @@ const struct block *blocks_at(struct blocks *b, struct vcpu *c)
     /* fetch_place may have marked the page and renewed the key; straddling blocks are compared at
        each use and so never enter. */
     if (!blk->straddles)
-        *j = (struct jump){va, jump_key(c, va), blk};
+        *j = (struct jump){va, jump_key(c), blk};
     return blk;
 }

@@ -82,7 +82,7 @@ static void without_paging_addresses_are_physical(void)
 
     CHECK_EQ(walk(g, 0x123456789, MMU_SUPER, PFEC_W, &w), -1);
     CHECK_EQ(w.gpa, 0x23456789);
-    CHECK(w.writable && w.executable && !w.global && !w.large);
+    CHECK(w.writable && w.executable && !w.global && w.size == PAGE_SIZE);
     atomic_store(&g->vm.a20_mask, ~BIT64(20));
     CHECK_EQ(walk(g, 0x123456, MMU_SUPER, 0, &w), -1);
     CHECK_EQ(w.gpa, 0x023456);
@@ -96,7 +96,7 @@ static void two_levels_of_four_bytes(void)
 
     CHECK_EQ(walk(g, VA32 + 0x678, MMU_USER, PFEC_U, &w), -1);
     CHECK_EQ(w.gpa, 0x12345678);
-    CHECK(!w.large && !w.writable && w.executable); /* clean: not writable yet */
+    CHECK(w.size == PAGE_SIZE && !w.writable && w.executable); /* clean: not writable yet */
     CHECK_EQ(walk(g, VA32 + 0x678, MMU_USER, PFEC_U | PFEC_W, &w), -1);
     CHECK(w.writable);
     CHECK_EQ(walk(g, VA32 + 0x1000, MMU_USER, PFEC_U | PFEC_W, &w), PFEC_U | PFEC_W);
@@ -144,7 +144,7 @@ static void four_megabytes_with_pse(void)
     put(g, AT_PD32 + 16, 0x00c00000 | ALL | PTE_PS, 4);
     CHECK_EQ(walk(g, 0x1123456, MMU_USER, PFEC_U | PFEC_W, &w), -1);
     CHECK_EQ(w.gpa, 0xd23456);
-    CHECK(w.large && w.writable);
+    CHECK(w.size > PAGE_SIZE && w.writable);
     CHECK_EQ(get(g, AT_PD32 + 16, 4), 0x00c00000 | ALL | PTE_PS | PTE_A | PTE_D);
     /* PSE-36: bits 16:13 are address bits 35:32, bit 12 is PAT, bit 21 is reserved. */
     put(g, AT_PD32 + 16, 0x00c00000 | 0xb << 13 | BIT(12) | ALL | PTE_PS, 4);
@@ -175,7 +175,7 @@ static void pae(void)
     put(g, AT_L2 + 16, 0x40600000 | ALL | PTE_PS, 8);
     CHECK_EQ(walk(g, 0x40512345, MMU_USER, PFEC_U, &w), -1);
     CHECK_EQ(w.gpa, 0x40712345);
-    CHECK(w.large);
+    CHECK(w.size > PAGE_SIZE);
     put(g, AT_L2 + 16, 0x40600000 | BIT(13) | ALL | PTE_PS, 8);
     CHECK_EQ(walk(g, 0x40512345, MMU_USER, PFEC_U, &w), PFEC_P | PFEC_RSVD | PFEC_U);
     put(g, AT_L2 + 16, 0x40600000 | BIT(12) | ALL | PTE_PS, 8); /* PAT */
@@ -224,7 +224,7 @@ static void four_levels(void)
     g->c->cr4 |= CR4_PGE;
     CHECK_EQ(walk(g, 0x4fffff, MMU_USER, PFEC_U, &w), -1);
     CHECK_EQ(w.gpa, 0x6fffff);
-    CHECK(w.large && w.global);
+    CHECK(w.size > PAGE_SIZE && w.global);
     put(g, AT_L3 + 8, 0x80000000 | ALL | PTE_PS, 8);
     CHECK_EQ(walk(g, 0x52345678, MMU_USER, PFEC_U, &w), PFEC_P | PFEC_RSVD | PFEC_U);
     feature(g, X86_PDPE1GB);
