@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The machines that the benchmark compares: how each is started with a kernel, and what it says
-on its first serial port and when.
+on its first serial port and when. The host is one that needs no kernel.
 
 Every run has a process group of its own, which is killed when the run is over.
 """
@@ -14,8 +14,6 @@ import shutil
 import signal
 import subprocess
 import time
-
-MEMORY = 512  # MiB
 
 # The emulated time of Bochs follows the instructions executed, here 20 million to a second. That
 # is less than it executes in a second of the host, so that what waits for a timer is short.
@@ -48,10 +46,11 @@ class Failed(Exception):
 
 
 class Image:
-    """What to boot. protocol: linux or multiboot."""
+    """What to boot. protocol: linux or multiboot; memory in MiB."""
 
-    def __init__(self, protocol, kernel, append, initrd=None):
-        self.protocol, self.kernel, self.append, self.initrd = protocol, kernel, append, initrd
+    def __init__(self, protocol, kernel, append, memory, initrd=None):
+        self.protocol, self.kernel, self.append = protocol, kernel, append
+        self.memory, self.initrd = memory, initrd
 
 
 class Mark:
@@ -79,7 +78,7 @@ def plain(line):
 class Run:
     """A running machine. Use with `with`."""
 
-    def __init__(self, command, timeout, serial=None):
+    def __init__(self, command, timeout, serial=None, cwd=None):
         """serial: a FIFO that carries the serial port. Then the machine also gets a terminal,
         whose content is thrown away; otherwise standard output is the serial port."""
         self.command = command
@@ -97,7 +96,7 @@ class Run:
         self.start = time.monotonic()
         self.deadline = self.start + timeout
         try:
-            self.child = subprocess.Popen(command, start_new_session=True,
+            self.child = subprocess.Popen(command, start_new_session=True, cwd=cwd,
                                           env=dict(os.environ, TERM="linux"), **standard)
         except OSError as e:
             raise Failed(f"{command[0]}: {e.strerror}") from e
@@ -175,8 +174,9 @@ class Domus:
         return f"{first_line([self.program, '--version'])}, engine {self.engine}"
 
     def run(self, image, cpus, timeout):
-        command = [self.program, "run", "--engine", self.engine, "--memory", f"{MEMORY}M",
-                   "--cpus", str(cpus), "--kernel", image.kernel, "--append", image.append]
+        command = [self.program, "run", "--engine", self.engine, "--memory",
+                   f"{image.memory}M", "--cpus", str(cpus), "--kernel", image.kernel,
+                   "--append", image.append]
         if image.initrd:
             command += ["--initrd", image.initrd]
         return Run(command + self.options, timeout)
@@ -189,13 +189,29 @@ class Qemu:
         return first_line(["qemu-system-x86_64", "--version"])
 
     def run(self, image, cpus, timeout):
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "pc",
-                   "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
-                   "-m", str(MEMORY), "-smp", str(cpus), "-kernel", image.kernel,
-                   "-append", image.append]
+        command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
+                   "-machine", "pc", "-nodefaults", "-display", "none", "-serial", "stdio",
+                   "-no-reboot", "-m", str(image.memory), "-smp", str(cpus),
+                   "-kernel", image.kernel, "-append", image.append]
         if image.initrd:
             command += ["-initrd", image.initrd]
         return Run(command, timeout)
+
+
+class Native:
+    """The host, which runs the programs that /init runs elsewhere."""
+
+    name = "native"
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def run(self, image, _cpus, timeout):
+        settings = dict(word.split("=", 1) for word in image.append.split() if "=" in word)
+        script = "for p in $(echo $1 | tr , ' '); do ./$p || echo failed $p: status $?; done"
+        command = ["env", f"works={settings['works']}"] if "works" in settings else []
+        return Run(command + ["sh", "-c", script + "; echo ended 0", "sh", settings["programs"]],
+                   timeout, cwd=self.directory)
 
 
 class Bochs:
@@ -216,7 +232,7 @@ class Bochs:
             raise Failed("Debian's Bochs has one CPU")
         config, commands, serial = (os.path.join(self.directory, n)
                                     for n in ("bochsrc", "bochs-commands", "bochs-serial"))
-        write(config, BOCHSRC.format(memory=MEMORY, iso=self.iso(image), serial=serial,
+        write(config, BOCHSRC.format(memory=image.memory, iso=self.iso(image), serial=serial,
                                      log=os.path.join(self.directory, "bochs-log")))
         write(commands, "c\n")
         if not os.path.exists(serial):

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is measured: the parts, the programs of guest/ that belong to them, and how the tables name
+their works."""
+
+MACHINES = ["domus", "qemu", "bochs"]
+NATIVE = "native"
+TITLES = {"domus": "Domus", "qemu": "QEMU", "bochs": "Bochs", NATIVE: "native"}
+
+# The programs that need more than the C library, and what they are linked with.
+LIBRARIES = {"lua": ["-llua5.4", "-lm"], "zlib": ["-lz"], "smp": ["-lz", "-pthread"]}
+
+
+class Part:
+    """programs: those of guest/ that run in Linux with `cpus` CPUs. works: what they measure, and
+    the name in the table. mean: the title of a row with the geometric mean."""
+
+    def __init__(self, title, machines, pairs, programs=(), cpus=1, works=None, mean=None):
+        self.title, self.machines, self.pairs = title, machines, pairs
+        self.programs, self.cpus, self.works, self.mean = programs, cpus, works or {}, mean
+
+
+def in_linux(title, programs, works, cpus=1, mean=None):
+    return Part(title + "; a ratio below 1 is faster", [NATIVE, "domus", "qemu"],
+                [("domus", NATIVE), ("qemu", NATIVE), ("domus", "qemu")],
+                programs, cpus, works, mean)
+
+
+PARTS = {
+    "boot": Part("From power-on to /init of Debian's kernel, in seconds; a ratio below 1 is faster",
+                 MACHINES, [("domus", "qemu"), ("domus", "bochs")]),
+    "speed": Part("Guest instructions, in millions per second; a ratio above 1 is faster",
+                  MACHINES, [("domus", "qemu"), ("domus", "bochs")]),
+    "real": in_linux("Programs", ["core", "lua", "zlib"], {
+        "core": "core: list, matrix, states, CRC",
+        "lua-fib": "Lua: fib",
+        "lua-strings": "Lua: strings",
+        "lua-tables": "Lua: tables and sort",
+        "lua-float": "Lua: float",
+        "deflate": "zlib: deflate, 128 KiB",
+        "inflate": "zlib: inflate, 128 KiB",
+        "adler32": "zlib: adler32, 128 KiB",
+    }, mean="geometric mean of the eight"),
+    "float": in_linux("Floating point", ["float"], {
+        "matrix": "matrix product, a step",
+        "pi": "pi by a series, a term",
+    }),
+    "micro": in_linux("Small loops", ["micro"], {
+        "integer": "integer mix, a step",
+        "sort": "quicksort, a number of 4096",
+        "fib": "recursive fib, a call",
+        "interpreter": "bytecode interpreter, an instruction",
+        "chase-small": "pointer chase in 128 KiB, a load",
+        "chase-large": "pointer chase in 16 MiB, a load",
+        "memcpy": "memcpy, 256 KiB",
+    }),
+    "kernel": in_linux("System calls, faults and processes", ["kernel"], {
+        "getppid": "getppid",
+        "read": "read of 1 byte of /dev/zero",
+        "fault": "page fault, anonymous, a page of 256",
+        "mmap": "mmap, 1 page of 64 KiB touched, munmap",
+        "fork": "fork, exit, wait",
+        "exec": "fork, exec, exit, wait",
+        "pipe": "pipe, there and back",
+    }),
+    "compile": in_linux("gcc -O1 -c of 5,000 lines", ["compile"], {"compile": "compile"}),
+    "smp": in_linux("4 CPUs (native: those of the host)", ["smp"], {
+        "4-deflates": "4 processes deflate 512 KiB each",
+        "futex": "futex, there and back",
+        "4-sorts": "merge sort by 4 threads",
+    }, cpus=4),
+}
