@@ -20,4 +20,4 @@ struct engine_ops {
     enum vcpu_exit (*run)(struct vcpu *c); /* the vCPU's own thread */
 };
 
-extern const struct engine_ops engine_interp;
+extern const struct engine_ops engine_interp, engine_dbt;

@@ -67,8 +67,11 @@ struct place fetch_place(struct vcpu *c, gva_t va)
     } else {
         p = tlb_fill(c, va, PFEC_I, mmu);
     }
-    if (p.host &&
-        unlikely(!atomic_load_explicit(&c->vm->mem->pages[p.page].has_code, memory_order_relaxed)))
-        mark_code(c, &c->vm->mem->pages[p.page]);
+    if (p.host) {
+        struct mem_page *page = &c->vm->mem->pages[p.page];
+        if (unlikely(!atomic_load_explicit(&page->has_code, memory_order_relaxed)) &&
+            !atomic_load_explicit(&page->mixed, memory_order_relaxed))
+            mark_code(c, page);
+    }
     return p;
 }

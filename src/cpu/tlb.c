@@ -102,7 +102,6 @@ void tlb_flush_all(struct vcpu *c)
         t->space[n].used = false;
     }
     memset(t->large, 0, sizeof(t->large));
-    t->epoch++;
     enter_space(c, space_of(t, pcid_of(c, c->cr3)));
 }
 
@@ -181,7 +180,7 @@ void tlb_flush_page(struct vcpu *c, gva_t va)
         return;
     }
     drop_everywhere(t, va);
-    t->epoch++;
+    t->dropped[t->epoch++ % TLB_DROPPED] = va;
     c->leave = true;
 }
 

@@ -13,6 +13,7 @@
 
 #define TLB_ENTRIES 1024u
 #define TLB_SPACES  8u
+#define TLB_DROPPED 8u
 #define TLB_LISTED  96u /* entries that a table can be cleared of one by one */
 
 enum mmu_index { /* by whose rights an access is made */
@@ -61,8 +62,9 @@ struct tlb {
     struct tlb_space *now;
     u64 stamp;
     u32 next_gen;
-    u32 epoch;           /* counts single pages dropped */
-    bool kernel_private; /* `kernel` holds entries that are not global */
+    u32 epoch; /* counts single pages dropped; the last ones, by the count before: */
+    gva_t dropped[TLB_DROPPED];
+    bool kernel_private;          /* `kernel` holds entries that are not global */
     struct tlb_large large[2][2]; /* by half of the address space; 2 or 4 MiB, 1 GiB */
     struct tlb_table kernel, none;
     struct tlb_space space[TLB_SPACES];
@@ -87,8 +89,8 @@ void tlb_flush_page(struct vcpu *c, gva_t va);
 /* CR3 was written: `keep` is bit 63 with CR4.PCIDE. */
 void tlb_switch(struct vcpu *c, u64 cr3, bool keep);
 void tlb_flush_pcid(struct vcpu *c, u16 pcid);
-/* What a walk found for va goes into the table of `mmu`, a row below MMU_KINDS. `page` is the host's
-   address of the page. */
+/* What a walk found for va goes into the table of `mmu`, a row below MMU_KINDS. `page` is the
+   host's address of the page. */
 struct walk;
 void tlb_insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, u8 *page);
 /* REQ_CODE: write entries of pages that now hold decoded code are dropped; since this CPU may just

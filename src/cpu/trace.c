@@ -15,6 +15,7 @@ static const struct {
     {"insn", TRACE_INSN}, {"exception", TRACE_EXCEPTION},
     {"io", TRACE_IO},     {"mmio", TRACE_MMIO},
     {"irq", TRACE_IRQ},   {"msr", TRACE_MSR},
+    {"xlat", TRACE_XLAT},
 };
 
 void trace_line(const struct trace *t, const char *fmt, ...)

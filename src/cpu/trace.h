@@ -12,6 +12,7 @@ enum trace_kind {
     TRACE_MMIO = BIT(3),
     TRACE_IRQ = BIT(4),
     TRACE_MSR = BIT(5),
+    TRACE_XLAT = BIT(6),
 };
 
 struct trace {

@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "base/base.h"
+#include "cpu/dbt_env.h"
 #include "cpu/flags.h"
 #include "cpu/tlb.h"
 #include "cpu/vm.h"
@@ -15,6 +16,7 @@
 #include <stdatomic.h>
 
 struct lapic;
+struct blocks;
 
 /* Visible part and descriptor cache of a segment register, LDTR or TR. */
 struct seg {
@@ -81,6 +83,7 @@ struct excp { /* an exception on its way (cpu/excp.h) */
 };
 
 struct vcpu {
+    u8 code_stack[4096]; /* of translated code, which has its stack pointer at gpr */
     union {
         u64 gpr[18]; /* by enum gpr; [16] is always 0, for absent base and index registers */
         struct {
@@ -88,6 +91,7 @@ struct vcpu {
             u64 rip; /* address of the NEXT instruction while one executes */
         };
     };
+    struct dbt_env env;
     u64 ip;          /* address of the instruction that executes: what a fault returns to */
     struct flags lf; /* the arithmetic flags, lazily (cpu/flags.h) */
     u32 eflags;      /* all other flags, with EFLAGS_FIXED; the arithmetic bits here are 0 */
@@ -140,6 +144,7 @@ struct vcpu {
     unsigned index; /* 0 … ncpus-1; also the initial APIC ID */
     struct vm *vm;
     struct lapic *lapic;
+    struct blocks *blocks; /* decoded instructions: cpu/interp */
     void *engine_state;
 
     atomic_bool sleeping;       /* in vcpu_sleep */

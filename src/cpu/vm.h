@@ -27,6 +27,7 @@ struct vm {
     struct irq ferr;   /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
     pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */
     const struct engine_ops *engine;
+    u32 code_cache; /* bytes of translated code to keep; 0: the default */
     struct cpu_model model;
     struct trace trace;
 

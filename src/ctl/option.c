@@ -142,7 +142,7 @@ static int set_cpus(struct machine_config *cfg, const struct option_def *def, co
 
 static const char *engine_names(size_t n)
 {
-    static const char *const names[] = {"auto", "interp"};
+    static const char *const names[] = {"auto", "dbt", "interp"};
 
     return n < ARRAY_SIZE(names) ? names[n] : NULL;
 }
@@ -154,7 +154,7 @@ static int set_engine(struct machine_config *cfg, const struct option_def *def, 
         if (!strcmp(value, engine_names(i)))
             return set_string(cfg, def, value, err);
     }
-    return err_set(err, EINVAL, "no engine '%.40s'; there are auto and interp", value);
+    return err_set(err, EINVAL, "no engine '%.40s'; there are auto, dbt and interp", value);
 }
 
 static const struct {

@@ -170,7 +170,7 @@ static int init_cpus(struct machine *m, struct err *err)
         err_prefix(err, "--cpu");
         return rc;
     }
-    vm->engine = &engine_interp;
+    vm->engine = m->cfg->engine && !strcmp(m->cfg->engine, "dbt") ? &engine_dbt : &engine_interp;
     vm->ncpus = m->cfg->cpus;
     rc = lapic_bus_new(&m->lapic_bus);
     for (unsigned n = 0; n < vm->ncpus && !rc; n++) {
@@ -314,7 +314,7 @@ void micro_dispose(struct machine *m)
     i8259_free(m->pic);
     ioapic_free(m->ioapic);
     for (unsigned n = 0; n < m->vm.ncpus; n++) {
-        if (m->vm.cpu[n] && m->vm.cpu[n]->engine_state)
+        if (m->vm.cpu[n] && m->vm.cpu[n]->blocks)
             m->vm.engine->vcpu_detach(m->vm.cpu[n]);
         vcpu_free(m->vm.cpu[n]);
         lapic_free(m->lapic[n]);

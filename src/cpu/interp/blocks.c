@@ -25,6 +25,7 @@ struct blocks {
     struct decoder decoder;
     u8 *arena;
     size_t used;
+    u32 epoch;
     struct block *bucket[BUCKETS];
     struct jump jump[JUMPS];
     struct block *scratch;   /* one instruction fetched from a device */
@@ -72,8 +73,29 @@ void blocks_free(struct blocks *b)
 static void forget_all(struct blocks *b)
 {
     b->used = 0;
+    b->epoch++;
     memset(b->bucket, 0, sizeof(b->bucket));
     memset(b->jump, 0, sizeof(b->jump));
+}
+
+u32 blocks_epoch(const struct blocks *b)
+{
+    return b->epoch;
+}
+
+const ZydisDecoder *blocks_zydis(const struct blocks *b, enum cpu_mode mode)
+{
+    return &b->decoder.mode[mode];
+}
+
+bool blocks_decode_one(struct vcpu *c, const u8 *bytes, unsigned avail, struct insn *out)
+{
+    struct blocks *b = c->blocks;
+    enum decode_result r = insn_decode(&b->decoder, c, bytes, avail, out);
+
+    if (r == DECODE_SIMD_FULL)
+        forget_all(b);
+    return r != DECODE_MORE;
 }
 
 static struct block **bucket_of(struct blocks *b, const u8 *host, u8 mode)
@@ -180,6 +202,8 @@ static struct block *decode_block(struct blocks *b, struct vcpu *c, gva_t va, co
         blk->mode = c->mode;
         blk->page_gen = &page->code_gen;
         blk->gen = atomic_load_explicit(&page->code_gen, memory_order_acquire);
+        if (!atomic_load(&page->has_code)) /* written to since fetch_place */
+            blk->gen--;
         if (decode_run(b, c, va, blk))
             break;
         forget_all(b);
@@ -191,8 +215,9 @@ static struct block *decode_block(struct blocks *b, struct vcpu *c, gva_t va, co
     return blk;
 }
 
-/* Code in a device or where nothing is: decoded afresh each time. */
-static const struct block *decode_device(struct blocks *b, struct vcpu *c, gva_t va,
+/* Code in a device or where nothing is, or in a page whose writers do not tell: decoded afresh each
+   time. */
+static const struct block *decode_afresh(struct blocks *b, struct vcpu *c, gva_t va,
                                          const struct place *p)
 {
     unsigned avail = (unsigned)min_u64(PAGE_SIZE - (va & (PAGE_SIZE - 1)), INSN_MAX_BYTES);
@@ -201,7 +226,7 @@ static const struct block *decode_device(struct blocks *b, struct vcpu *c, gva_t
 
     *blk = (struct block){.page_gen = &b->scratch_gen, .gen = 1, .n = 1, .mode = c->mode};
     for (unsigned n = 0; n < avail; n++)
-        blk->raw[n] = (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
+        blk->raw[n] = p->host ? host_ld8(p->host + n) : (u8)bus_read(&c->vm->mmio, p->gpa + n, 1);
     r = insn_decode(&b->decoder, c, blk->raw, avail, &blk->insn[0]);
     if (r == DECODE_MORE) {
         fetch_tail(c, va, avail, blk->raw);
@@ -230,8 +255,8 @@ const struct block *blocks_at(struct blocks *b, struct vcpu *c)
     if (likely(j->va == va && j->key == key) && likely(block_valid(j->block)))
         return j->block;
     p = fetch_place(c, va);
-    if (!p.host)
-        return decode_device(b, c, va, &p);
+    if (!p.host || atomic_load_explicit(&c->vm->mem->pages[p.page].mixed, memory_order_relaxed))
+        return decode_afresh(b, c, va, &p);
     for (link = bucket_of(b, p.host, c->mode); (blk = *link);) {
         if (!block_valid(blk)) {
             *link = blk->next;

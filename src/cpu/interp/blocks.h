@@ -26,6 +26,13 @@ struct block {
 
 struct blocks;
 
+/* Counts the times that the thunks of all decoded vector instructions have gone. */
+u32 blocks_epoch(const struct blocks *b);
+const ZydisDecoder *blocks_zydis(const struct blocks *b, enum cpu_mode mode);
+/* One instruction, for the caller to keep. False if it needs more bytes. */
+must_check bool blocks_decode_one(struct vcpu *c, const u8 *bytes, unsigned avail,
+                                  struct insn *out);
+
 must_check int blocks_new(struct blocks **out, struct err *err);
 void blocks_free(struct blocks *b);
 

@@ -20,20 +20,15 @@
 
 #include <errno.h>
 
-static int interp_attach(struct vcpu *c, struct err *err)
+int interp_attach(struct vcpu *c, struct err *err)
 {
-    struct blocks *b;
-    int rc = blocks_new(&b, err);
-
-    if (!rc)
-        c->engine_state = b;
-    return rc;
+    return blocks_new(&c->blocks, err);
 }
 
-static void interp_detach(struct vcpu *c)
+void interp_detach(struct vcpu *c)
 {
-    blocks_free(c->engine_state);
-    c->engine_state = NULL;
+    blocks_free(c->blocks);
+    c->blocks = NULL;
 }
 
 static void sipi(struct vcpu *c)
@@ -174,7 +169,7 @@ static void step(struct vcpu *c)
         if (hits)
             cpu_raise_db(c, hits);
     }
-    b = blocks_at(c->engine_state, c);
+    b = blocks_at(c->blocks, c);
     i = &b->insn[0];
     if (!within_cs(c, i->len))
         cpu_raise_gp0(c);
@@ -202,9 +197,9 @@ bool interp_step(struct vcpu *c)
     return ok;
 }
 
-static void run_blocks(struct vcpu *c)
+void interp_blocks(struct vcpu *c)
 {
-    struct blocks *blocks = c->engine_state;
+    struct blocks *blocks = c->blocks;
 
     c->leave = false;
     do {
@@ -232,7 +227,7 @@ static void run_blocks(struct vcpu *c)
     } while (likely(!c->leave && !atomic_load_explicit(&c->req, memory_order_relaxed)));
 }
 
-static enum vcpu_exit run(struct vcpu *c)
+static enum vcpu_exit run(struct vcpu *c, void (*code)(struct vcpu *c))
 {
     for (;;) {
         u32 req = atomic_load(&c->req);
@@ -249,11 +244,11 @@ static enum vcpu_exit run(struct vcpu *c)
         if (needs_step(c))
             step(c);
         else
-            run_blocks(c);
+            code(c);
     }
 }
 
-static enum vcpu_exit interp_run(struct vcpu *c)
+enum vcpu_exit interp_loop(struct vcpu *c, void (*code)(struct vcpu *c))
 {
     jmp_buf unwind;
     enum vcpu_exit exit;
@@ -263,13 +258,18 @@ static enum vcpu_exit interp_run(struct vcpu *c)
     if (setjmp(unwind)) { /* every exception of the guest comes back here */
         c->shadow = 0;
         c->pending_db = 0;
-        exit = cpu_deliver(c) ? run(c) : VCPU_SHUTDOWN;
+        exit = cpu_deliver(c) ? run(c, code) : VCPU_SHUTDOWN;
     } else {
-        exit = run(c);
+        exit = run(c, code);
     }
     c->unwind = NULL;
     vcpu_guest_leave(c);
     return exit;
+}
+
+static enum vcpu_exit interp_run(struct vcpu *c)
+{
+    return interp_loop(c, interp_blocks);
 }
 
 const struct engine_ops engine_interp = {

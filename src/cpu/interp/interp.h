@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
+#include "base/err.h"
+#include "cpu/engine.h"
 #include "cpu/vcpu.h"
 
 /*
@@ -8,3 +10,15 @@
  * inside run().
  */
 must_check bool interp_step(struct vcpu *c);
+
+/* The decoder and its cache, vcpu.blocks, which other engines use as well. */
+must_check int interp_attach(struct vcpu *c, struct err *err);
+void interp_detach(struct vcpu *c);
+
+/*
+ * The loop of an engine: requests, interrupts, traps, single steps, delivery of exceptions. In
+ * between, `code` executes until c->leave is set or a request comes; it may throw.
+ */
+enum vcpu_exit interp_loop(struct vcpu *c, void (*code)(struct vcpu *c));
+/* The interpreter's own. */
+void interp_blocks(struct vcpu *c);

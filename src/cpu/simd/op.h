@@ -9,6 +9,7 @@
 #pragma once
 #include "cpu/excp.h"
 #include "cpu/simd/simd.h"
+#include "os/execmem.h"
 
 /* simd_op.flags */
 #define OP_LOAD      BIT(0) /* reads its memory operand */
@@ -51,7 +52,7 @@ struct simd_op {
 
 struct simd {
     struct simd_io io;
-    u8 *rw, *rx; /* two views of the same memory, or the same view */
+    struct execmem code;
     size_t used;
     bool recycled; /* the arena was full once: its bytes may have been executed already */
     struct simd_op *ops;
@@ -75,6 +76,10 @@ const struct simd_op *simd_thunk(struct simd *s, const struct vcpu *c,
 const ZydisDecodedOperand *simd_mem_operand(const ZydisDecodedInstruction *zi,
                                             const ZydisDecodedOperand *zo);
 bool simd_is_vex(const ZydisDecodedInstruction *zi);
+/* Whether results or faults depend on MXCSR; whether a 16-byte operand may be misaligned (legacy
+   encodings). */
+bool simd_uses_mxcsr(const ZydisDecodedInstruction *zi);
+bool simd_unaligned_allowed(unsigned mnemonic);
 
 /* Handlers that need a thunk in i->aux, by its flags (exec.c, x87.c). */
 insn_fn *simd_exec_fn(const struct simd_op *op);

@@ -41,7 +41,7 @@ static ZydisRegisterClass reg_class(const ZydisDecodedOperand *o)
 }
 
 /* Instructions whose results or faults depend on MXCSR. */
-static bool uses_mxcsr(const ZydisDecodedInstruction *zi)
+bool simd_uses_mxcsr(const ZydisDecodedInstruction *zi)
 {
     switch (zi->meta.exception_class) {
     case ZYDIS_EXCEPTION_CLASS_SSE2:
@@ -65,7 +65,7 @@ static bool uses_mxcsr(const ZydisDecodedInstruction *zi)
     }
 }
 
-static bool unaligned_allowed(unsigned mnemonic)
+bool simd_unaligned_allowed(unsigned mnemonic)
 {
     switch (mnemonic) {
     case ZYDIS_MNEMONIC_LDDQU:
@@ -115,7 +115,7 @@ static u16 op_flags(const struct vcpu *c, const ZydisDecodedInstruction *zi,
         flags |= OP_VEX;
     if (zi->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT)
         flags |= OP_X87;
-    else if (uses_mxcsr(zi))
+    else if (simd_uses_mxcsr(zi))
         flags |= OP_FP;
     if (zi->mnemonic == ZYDIS_MNEMONIC_VCVTPS2PH)
         flags |= OP_HALF;
@@ -137,7 +137,7 @@ static u8 op_align(const struct simd_op *op, const ZydisDecodedInstruction *zi)
 {
     if (op->flags & OP_VEX)
         return (u8)(zi->meta.exception_class == ZYDIS_EXCEPTION_CLASS_AVX1 ? op->size - 1 : 0);
-    return op->size == 16 && !unaligned_allowed(zi->mnemonic) ? 15 : 0;
+    return op->size == 16 && !simd_unaligned_allowed(zi->mnemonic) ? 15 : 0;
 }
 
 static void emit_loads(struct code *e, const struct simd_op *op, const ZydisDecodedInstruction *zi,

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/dbt/cache.h"
+
+#include "cpu/dbt/thunk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_PER_TB 160u /* room for block records, by what blocks take on average */
+
+static u32 *bucket_of(struct dbt *d, u32 page, unsigned off, u32 key)
+{
+    u64 h = ((u64)page << 12 | off) * 0x9e3779b97f4a7c15ull;
+
+    return &d->bucket[(h >> 40 ^ key) & (TB_BUCKETS - 1)];
+}
+
+int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
+{
+    struct dbt *d = calloc(1, sizeof(*d));
+    int rc = -ENOMEM;
+
+    if (!d)
+        return err_set(err, ENOMEM, "no memory for the code cache");
+    pthread_mutex_init(&d->lock, NULL);
+    d->vm = vm;
+    d->max_tb = size / BYTES_PER_TB;
+    d->tb = calloc(d->max_tb, sizeof(*d->tb));
+    d->page = calloc(vm->mem->size >> PAGE_SHIFT, sizeof(*d->page));
+    if (!d->tb || !d->page) {
+        err_set(err, ENOMEM, "no memory for the code cache");
+        goto out;
+    }
+    rc = execmem_map(&d->code, size, "translated code", err);
+    if (rc)
+        goto out;
+    d->bmi2 = __builtin_cpu_supports("bmi2");
+    thunks_make(d);
+    vm->mem->on_code_changed = dbt_code_changed;
+    vm->mem->on_code_opaque = d;
+    *out = d;
+    d = NULL;
+out:
+    dbt_free(d);
+    return rc;
+}
+
+void dbt_free(struct dbt *d)
+{
+    if (!d)
+        return;
+    if (d->vm->mem->on_code_opaque == d)
+        d->vm->mem->on_code_changed = NULL;
+    execmem_unmap(&d->code);
+    free(d->page);
+    free(d->tb);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key)
+{
+    for (u32 n = *bucket_of(d, page, off, key); n; n = d->tb[n - 1].next) {
+        struct tb *t = &d->tb[n - 1];
+        if (t->page == page && t->off == off && t->key == key)
+            return t;
+    }
+    return NULL;
+}
+
+struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key)
+{
+    struct tb *t;
+
+    if (d->ntb == d->max_tb || d->used + CACHE_ROOM > d->code.size)
+        return NULL;
+    t = &d->tb[d->ntb];
+    *t = (struct tb){.page = page, .off = (u16)off, .key = (u16)key};
+    return t;
+}
+
+void dbt_publish(struct dbt *d, struct tb *t)
+{
+    u32 *bucket = bucket_of(d, t->page, t->off, t->key);
+
+    d->ntb++;
+    d->translated++;
+    t->next = *bucket;
+    *bucket = d->ntb;
+    t->page_next = d->page[t->page].first;
+    d->page[t->page].first = d->ntb;
+}
+
+/* The pages' has_code stays: they count as code pages until they are written to. */
+void dbt_drop_all(struct dbt *d)
+{
+    for (u32 n = 0; n < d->ntb; n++)
+        d->page[d->tb[n].page].first = 0;
+    memset(d->bucket, 0, sizeof(d->bucket));
+    d->ntb = 0;
+    execmem_discard(&d->code, d->used);
+    d->used = d->start;
+    d->flushes++;
+    atomic_fetch_add(&d->epoch, 1);
+}
+
+void dbt_patch(struct dbt *d, u32 place, u32 to)
+{
+    u32 rel = to - (place + 4);
+
+    __atomic_store_n((u32 *)(void *)(d->code.rw + place), rel, __ATOMIC_RELEASE);
+}
+
+/* JMP rel8, to the way out that lies before an entry. */
+static void block_entry(struct dbt *d, u32 entry, u32 to)
+{
+    u16 jmp = (u16)(0xeb | (u8)(to - (entry + 2)) << 8);
+
+    __atomic_store_n((u16 *)(void *)(d->code.rw + entry), jmp, __ATOMIC_RELEASE);
+}
+
+void dbt_kill(struct dbt *d, struct tb *t)
+{
+    u32 *link = bucket_of(d, t->page, t->off, t->key);
+
+    if (t->dead)
+        return;
+    while (&d->tb[*link - 1] != t)
+        link = &d->tb[*link - 1].next;
+    *link = t->next;
+    t->dead = true;
+    block_entry(d, t->entry, t->stale);
+    if (t->entry_env != t->entry)
+        block_entry(d, t->entry_env, t->stale_env);
+    d->invalidated++;
+}
+
+void dbt_code_changed(void *opaque, u64 page)
+{
+    struct dbt *d = opaque;
+    struct code_page *p = &d->page[page];
+    struct mem_page *m = &d->vm->mem->pages[page];
+
+    pthread_mutex_lock(&d->lock);
+    if (p->first && p->changes < MIXED_AFTER)
+        p->changes++;
+    for (u32 n = p->first; n; n = d->tb[n - 1].page_next)
+        dbt_kill(d, &d->tb[n - 1]);
+    p->first = 0;
+    if (p->changes == MIXED_AFTER)
+        atomic_store(&m->mixed, 1);
+    atomic_store(&m->has_code, 0); /* before the count: who reads the new one sees this */
+    pthread_mutex_unlock(&d->lock);
+}

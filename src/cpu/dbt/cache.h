@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The code cache of a machine: translations of all its CPUs, by RAM page, offset and key. `lock`
+ * guards all that changes; code is executed without it. A page that is written to loses its blocks
+ * at once: each block's entry is made a jump to its way out. Memory comes back when the cache is
+ * full and all are dropped, with every CPU out of guest code.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/err.h"
+#include "cpu/interp/decode.h"
+#include "cpu/vcpu.h"
+#include "os/execmem.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define TB_BUCKETS    65536u
+#define CACHE_DEFAULT (32 * MiB)
+#define CACHE_ROOM    (64 * KiB) /* more than the largest block takes */
+
+struct tb {               /* a translated block */
+    u32 page;             /* RAM page */
+    u16 off;              /* in it */
+    u16 key;              /* KEY_* */
+    u32 entry;            /* offset of its code in the cache; the host's flags are the guest's */
+    u32 entry_env;        /* the same with the flags in dbt_env.flags */
+    u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
+    u32 end;              /* of its code */
+    u32 next;             /* in its bucket; index + 1 */
+    u32 page_next;        /* in its page */
+    bool dead;
+};
+
+/* What is known of a RAM page that code was translated from. */
+struct code_page {
+    u32 first;   /* tb, index + 1 */
+    u32 changes; /* times that a write dropped blocks, up to MIXED_AFTER: then the page counts as
+                    mixed (mem_page.mixed), and its blocks compare their own bytes */
+};
+
+#define MIXED_AFTER 8
+
+struct dbt { /* shared by the CPUs of a machine */
+    pthread_mutex_t lock;
+    struct vm *vm;
+    struct execmem code;
+    u32 used, start; /* start: behind the thunks */
+    struct tb *tb;
+    u32 ntb, max_tb;
+    u32 bucket[TB_BUCKETS];
+    struct code_page *page; /* by RAM page */
+    _Atomic u32 epoch;      /* counts the times that all was dropped */
+    unsigned users;         /* CPUs attached */
+    bool bmi2;
+    /* Thunks: offsets in the cache. */
+    u32 enter, leave, miss, op, op_end, link, lookup, vec_load, vec_save;
+    u64 flushes, translated, invalidated; /* statistics; lock */
+};
+
+/* Where indirect branches and those to other pages find their targets: by linear address, for one
+   address space and key. */
+#define JUMPS        2048u
+#define JUMPS_LISTED 64u
+struct jump_entry {
+    u64 va; /* no_jump of its slot when empty */
+    u64 code;
+};
+struct jumps {
+    struct jump_entry entry[JUMPS];
+    u32 gen, epoch; /* of the TLB's table, of the TLB */
+    u32 key, cache_epoch;
+    u32 nfilled;
+    u16 filled[JUMPS_LISTED];
+    u64 pages[16]; /* hashed: pages with a target */
+};
+
+struct insn_slot { /* a decoded instruction for the interpreter's functions; its bytes are compared
+                    */
+    const u8 *host;
+    u8 bytes[INSN_MAX_BYTES];
+    u8 mode;
+    u32 epoch; /* of the decoder's thunks */
+    struct insn insn;
+};
+#define INSN_SLOTS 4096u
+
+/* As emitted by link.c. */
+static inline unsigned jump_slot(u64 va)
+{
+    u32 v = (u32)va;
+    return ((v ^ (v << 6 | v >> 26)) >> 4) & (JUMPS - 1);
+}
+
+static inline u64 no_jump(unsigned slot)
+{
+    return slot ? 0 : 1;
+}
+
+must_check int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err);
+void dbt_free(struct dbt *d);
+
+/* Lock held. */
+struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key);
+/* A new block, not yet found by dbt_find; NULL if there is no room. Then dbt_publish. */
+struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key);
+void dbt_publish(struct dbt *d, struct tb *tb);
+/* The block's entries lead to its way out from now on. */
+void dbt_kill(struct dbt *d, struct tb *tb);
+/* Everything goes; no CPU may be in translated code, or come back to it from a helper. */
+void dbt_drop_all(struct dbt *d);
+
+/* mem.on_code_changed */
+void dbt_code_changed(void *opaque, u64 page);
+
+/* Writes a branch offset that other CPUs may be executing. */
+void dbt_patch(struct dbt *d, u32 place, u32 to);

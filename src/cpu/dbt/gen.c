@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Third pass: host code for a block, straight into the cache. In front of it its ways out, where
+ * its entries are led once it is void; behind it what is out of line.
+ *
+ *   stale:      flags to memory         (only if the block needs the flags)
+ *   stale_env:  T0 = address of the block; to the lookup
+ *   entry_env:  flags from memory       (the same)
+ *   entry:      …
+ */
+#include "cpu/dbt/gen.h"
+
+static void way_out(struct gen *g, struct tb *tb)
+{
+    const struct xblock *b = g->b;
+    bool w = (b->key & KEY_MODE) == MODE_64;
+
+    tb->stale = g->e.at;
+    if (b->flags_in)
+        gen_flags_save(g);
+    tb->stale_env = g->e.at;
+    env_load(g, true, T0, AT_ENV(page_va));
+    emit_lea(&g->e, w, T0, T0, -1, 0, b->off);
+    emit_mov_imm(&g->e, T1, BRANCH_NONE);
+    emit_jmp(&g->e, g->d->lookup);
+}
+
+/* Entries are 2 bytes that are written at once; the first instruction is as long. */
+static void entries(struct gen *g, struct tb *tb)
+{
+    const struct xinsn *first = &g->b->insn[0];
+
+    emit_nops(&g->e, g->e.at & 1);
+    tb->entry_env = g->e.at;
+    if (g->b->flags_in) {
+        gen_flags_restore(g);
+        emit_nops(&g->e, g->e.at & 1);
+    }
+    tb->entry = g->e.at;
+    BUG_ON(tb->entry + 2 - tb->stale > 128);
+    while (first->kind == X_NOP && first + 1 < g->b->insn + g->b->n)
+        first++;
+    if (first->kind == X_PLAIN)
+        emit_nops(&g->e, 2);
+    g->flags = g->b->flags_in ? FLAGS_HOST : FLAGS_DEAD;
+}
+
+/* `n` up to 8 of the block's bytes, from `at` on. */
+static u64 bytes_at(const struct xblock *b, unsigned at, unsigned n)
+{
+    u64 v = 0;
+
+    for (const struct xinsn *x = b->insn; x < b->insn + b->n; x++)
+        for (unsigned j = 0; j < x->len; j++) {
+            unsigned pos = (unsigned)(x->off - b->off) + j - at;
+            if (pos < n)
+                v |= (u64)x->bytes[j] << (8 * pos);
+        }
+    return v;
+}
+
+static void compare(struct gen *g, unsigned at, unsigned n)
+{
+    static const struct {
+        u8 size;
+        bool w;
+        u16 op;
+    } how[] = {{8, true, 0x8b}, {4, false, 0x8b}, {2, false, 0x1b7}, {1, false, 0x1b6}};
+    unsigned k = n >= 8 ? 0 : n >= 4 ? 1 : n >= 2 ? 2 : 3;
+    struct emit *e = &g->e;
+    struct stub *s;
+
+    emit_mov_imm(e, T1, (uintptr_t)(g->b->host + g->b->off + at));
+    emit_rm(e, how[k].w, how[k].op, T0, T1, 0);
+    emit_mov_imm(e, T1, bytes_at(g->b, at, how[k].size));
+    emit_rr(e, how[k].w, 0x3b, T0, T1);
+    s = gen_stub(g, STUB_CHANGED, emit_jcc_fwd(e, CC_NE));
+    s->target = g->b->off;
+    if (n > how[k].size)
+        compare(g, at + how[k].size, n - how[k].size);
+}
+
+/* Blocks of pages that mix code and data compare themselves with what is there now. */
+static void check_bytes(struct gen *g)
+{
+    if (g->flags == FLAGS_HOST) {
+        gen_flags_save(g);
+        g->flags = FLAGS_ENV;
+    }
+    compare(g, 0, (unsigned)(g->b->end - g->b->off));
+}
+
+static void one(struct gen *g)
+{
+    switch (g->x->kind) {
+    case X_OP:
+    case X_OP_END:
+        gen_op(g);
+        break;
+    case X_GEN:
+    case X_VEC:
+        gen_encoded(g);
+        break;
+    case X_NOP:
+        break;
+    case X_LEA:
+    case X_MOV_IMM:
+    case X_PLAIN:
+    case X_BSWAP:
+    case X_XCHG_ACC:
+    case X_BIT_MEM:
+    case X_DIV:
+    case X_MOFFS:
+    case X_CLI:
+        gen_integer(g);
+        break;
+    default:
+        gen_flow(g);
+    }
+}
+
+void gen_op(struct gen *g)
+{
+    const struct xinsn *x = g->x;
+    u32 need = (x->live & ~x->fl_kill) | x->fl_read;
+    bool end = x->kind == X_OP_END;
+    struct op_site site = {.off = x->off, .len = x->len, .vec = g->vec};
+
+    if (need && g->flags == FLAGS_HOST)
+        gen_flags_save(g);
+    site.flags = (u8)((need ? SITE_FLAGS_IN : 0) | (x->live ? SITE_FLAGS_OUT : 0));
+    emit_call(&g->e, end ? g->d->op_end : g->d->op);
+    eb(&g->e, &site, sizeof(site));
+    g->flags = x->live ? FLAGS_BOTH : FLAGS_DEAD; /* the helper leaves them in the host's too */
+}
+
+void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
+{
+    struct gen g = {.e = {.rw = d->code.rw, .at = d->used, .end = (u32)d->code.size},
+                    .d = d,
+                    .b = b,
+                    .row = KEY_ROW(b->key)};
+
+    way_out(&g, tb);
+    entries(&g, tb);
+    g.x = &b->insn[0];
+    if (b->checked)
+        check_bytes(&g);
+    for (unsigned n = 0; n < b->n; n++) {
+        g.x = &b->insn[n];
+        one(&g);
+    }
+    if (!g.x->end)
+        gen_next(&g);
+    gen_stubs(&g);
+    BUG_ON(g.e.at > g.e.end);
+    tb->end = g.e.at;
+    d->used = (u32)align_up(g.e.at, 16);
+}

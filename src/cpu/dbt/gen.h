@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files that generate host code share: where the flags are, and the code out of line. */
+#pragma once
+#include "cpu/dbt/dbt.h"
+
+#include <stddef.h>
+
+/* Displacements from the host's stack pointer. */
+#define AT(field) ((s32)offsetof(struct vcpu, field) - (s32)offsetof(struct vcpu, gpr))
+#define AT_GPR(n) ((s32)(8 * (n)))
+#define AT_ENV(f) AT(env.f)
+
+/* Where the guest's arithmetic flags are. */
+enum flags_place {
+    FLAGS_HOST = 1,
+    FLAGS_ENV = 2,
+    FLAGS_BOTH = 3,
+    FLAGS_DEAD = 0, /* nobody needs them */
+};
+
+enum stub_kind {
+    STUB_MISS,    /* a memory access that the TLB does not have: `branch` goes there */
+    STUB_LINK,    /* an exit within the page that is not linked yet */
+    STUB_POLL,    /* a request of another thread, met at an exit */
+    STUB_JUMP,    /* the jump cache does not have it */
+    STUB_VEC,     /* the vector registers are not there */
+    STUB_CHANGED, /* the code is not what was translated */
+};
+
+struct stub {
+    u8 kind;
+    u8 flags;     /* enum flags_place at the branch */
+    u8 flags_out; /* STUB_MISS: behind the instruction */
+    u32 branch;   /* place of the offset to patch; 0: none */
+    u32 branch2;
+    u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_VEC: back to */
+    s32 target;      /* exits: page offset */
+    const struct xinsn *x;
+    u8 write, size, align;
+    bool vec; /* gen.vec */
+};
+
+/* Of a memory access that misses. Follows the call; read by helpers.c. */
+struct miss_site {
+    s32 retry, next; /* from here */
+    u16 off;
+    u8 len, write, size, flags;
+    u8 align;
+    u8 row; /* enum mmu_index */
+    u8 vec;
+} __attribute__((packed));
+struct op_site { /* of an instruction that the interpreter executes */
+    u16 off;
+    u8 len, flags;
+    u8 vec, pad[3];
+} __attribute__((packed));
+struct link_site {
+    u32 place;   /* of the branch offset in the cache; 0: not to be linked */
+    u16 off;     /* target */
+    u16 changed; /* the block that is at `off` is void */
+} __attribute__((packed));
+
+#define SITE_FLAGS_IN  BIT(0) /* dbt_env.flags are those of the guest */
+#define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
+
+/* T1 at the lookup: the branch's offset in its page, and what a RET has popped. */
+#define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
+#define BRANCH_NONE BIT(31)  /* no branch: the code goes on there */
+
+#define MAX_STUBS (MAX_BLOCK_INSNS * 3 + 8)
+
+struct gen {
+    struct emit e;
+    struct dbt *d;
+    struct xblock *b;
+    const struct xinsn *x; /* the instruction at hand */
+    enum flags_place flags;
+    bool vec; /* the guest's vector registers are loaded, for certain */
+    u32 row;  /* enum mmu_index */
+    unsigned nstubs;
+    struct stub stub[MAX_STUBS];
+};
+
+static inline bool in_memory(unsigned guest)
+{
+    return guest >= 9 && guest <= 11;
+}
+
+static inline unsigned host_of(unsigned guest)
+{
+    return guest == RSP ? G_SP : guest;
+}
+
+static inline void env_load(struct gen *g, bool w, unsigned reg, s32 at)
+{
+    emit_rm(&g->e, w, OP_MOV_LOAD, reg, H_RSP, at);
+}
+
+static inline void env_store(struct gen *g, bool w, unsigned reg, s32 at)
+{
+    emit_rm(&g->e, w, OP_MOV_STORE, reg, H_RSP, at);
+}
+
+/* A guest register's value in a host register: its own, or `scratch` with a copy. */
+unsigned gen_read_gpr(struct gen *g, unsigned guest, unsigned scratch);
+
+struct stub *gen_stub(struct gen *g, enum stub_kind kind, u32 branch);
+
+/* Flags. */
+void gen_flags_save(struct gen *g);    /* both places hold them then; uses T1 */
+void gen_flags_restore(struct gen *g); /* the same */
+/* The host's flags are about to be changed by code that is not the guest's. `need`: whose values
+   are wanted later. */
+void gen_flags_clobber(struct gen *g, u32 need);
+/* Before the instruction at hand: flags that it reads or keeps are the host's. */
+void gen_flags_for_insn(struct gen *g);
+void gen_flags_after_insn(struct gen *g);
+
+/* mem.c: the effective address in T0 (linear, unchecked); T1 may be used. */
+void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp);
+/* T0: linear -> host address, for `size` bytes; else the interpreter executes x. */
+void gen_check(struct gen *g, unsigned size, bool write, unsigned align);
+/* Both, with the flags seen to. */
+void gen_mem(struct gen *g);
+/* The same for the stack at RSP + disp. */
+void gen_stack(struct gen *g, s32 disp, unsigned size, bool write);
+/* Behind the instruction's last host instruction: where its stubs go on. */
+void gen_insn_done(struct gen *g);
+
+/* gen_int.c, gen_flow.c, gen_vec.c */
+void gen_integer(struct gen *g);
+void gen_encoded(struct gen *g); /* X_GEN, X_VEC */
+void gen_flow(struct gen *g);
+void gen_vec_ready(struct gen *g);
+void gen_op(struct gen *g);
+/* link.c */
+void gen_exit_near(struct gen *g, s64 off,
+                   int cond);        /* cond: -1 none; falls through if not taken */
+void gen_exit_target(struct gen *g); /* to the linear address in T0 */
+void gen_next(struct gen *g);        /* to the instruction behind the block */
+void gen_stubs(struct gen *g);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What translated code cannot do by itself: memory accesses that the TLB does not have, the
+ * interpreter's functions, finding and linking the next block. Own thread; may throw.
+ */
+#include "cpu/access.h"
+#include "cpu/dbt/dbt.h"
+#include "cpu/dbt/gen.h"
+#include "cpu/dbt/run.h"
+#include "cpu/dbt/thunk.h"
+#include "cpu/excp.h"
+#include "cpu/fill.h"
+#include "cpu/interp/blocks.h"
+
+static struct dbt_cpu *state(const struct vcpu *c)
+{
+    return c->engine_state;
+}
+
+static u64 address(const struct vcpu *c, u32 off)
+{
+    return (uintptr_t)state(c)->dbt->code.rx + off;
+}
+
+/* The way back to C: the state is in struct vcpu. */
+static u64 leave(struct vcpu *c)
+{
+    c->env.vec_wanted = 0;
+    return address(c, state(c)->dbt->leave);
+}
+
+static bool must_leave(const struct vcpu *c)
+{
+    return c->leave || atomic_load_explicit(&c->req, memory_order_relaxed);
+}
+
+static u64 wrap(const struct vcpu *c, u64 rip)
+{
+    return c->mode == MODE_64 ? rip : (u32)rip;
+}
+
+static const struct insn *insn_at(struct vcpu *c, struct insn_slot *s, const u8 *host,
+                                  unsigned avail, gva_t va)
+{
+    u8 bytes[INSN_MAX_BYTES];
+    struct place p;
+
+    for (unsigned n = 0; n < avail; n++)
+        bytes[n] = host_ld8(host + n);
+    if (s->host == host && s->mode == c->mode && s->epoch == blocks_epoch(c->blocks) &&
+        !memcmp(s->bytes, bytes, s->insn.len))
+        return &s->insn;
+    if (avail < INSN_MAX_BYTES) { /* at the end of a page: what is on the next, if it is needed */
+        s->host = NULL;
+        if (!blocks_decode_one(c, bytes, avail, &s->insn)) {
+            p = fetch_place(c, lin_add(c, va, avail));
+            for (unsigned n = avail; n < INSN_MAX_BYTES; n++)
+                bytes[n] = p.host ? host_ld8(p.host + n - avail)
+                                  : (u8)bus_read(&c->vm->mmio, p.gpa + n - avail, 1);
+            BUG_ON(!blocks_decode_one(c, bytes, INSN_MAX_BYTES, &s->insn));
+            return &s->insn;
+        }
+    } else {
+        BUG_ON(!blocks_decode_one(c, bytes, avail, &s->insn));
+    }
+    s->host = host;
+    s->epoch = blocks_epoch(c->blocks);
+    s->mode = c->mode;
+    memcpy(s->bytes, bytes, s->insn.len);
+    return &s->insn;
+}
+
+/* Executes the instruction at RIP by the interpreter's function. */
+static void interpret(struct vcpu *c)
+{
+    struct dbt_cpu *d = state(c);
+    struct place p = fetch_place(c, c->rip);
+    unsigned avail = (unsigned)min_u64(PAGE_SIZE - (c->rip & (PAGE_SIZE - 1)), INSN_MAX_BYTES);
+    struct insn_slot *s = &d->slot[((uintptr_t)p.host ^ (uintptr_t)p.host >> 12) % INSN_SLOTS];
+    const struct insn *i;
+
+    if (!p.host) { /* mapped to something else meanwhile */
+        c->leave = true;
+        return;
+    }
+    i = insn_at(c, s, p.host, avail, c->rip);
+    d->ops[i->mnemonic]++;
+    c->rip = wrap(c, c->rip + i->len);
+    i->fn(c, i);
+    c->rip = wrap(c, c->rip);
+}
+
+static void flags_in(struct vcpu *c, unsigned site_flags)
+{
+    if (site_flags & SITE_FLAGS_IN)
+        dbt_flags_in(c);
+}
+
+static u32 cache_epoch(const struct vcpu *c)
+{
+    return atomic_load(&state(c)->dbt->epoch);
+}
+
+/* Behind an instruction that the interpreter has executed. While it waited for other CPUs, one of
+   them may have dropped all code: `epoch` is that of before. */
+static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u32 epoch)
+{
+    if (must_leave(c) || c->rip != expected || epoch != cache_epoch(c))
+        return leave(c);
+    if (site_flags & SITE_FLAGS_OUT)
+        dbt_flags_out(c);
+    return code;
+}
+
+static bool in_tlb(struct vcpu *c, const struct miss_site *s, gva_t va)
+{
+    return (s->write ? lin_ptr_write(c, va, s->size, s->row)
+                     : lin_ptr_read(c, va, s->size, s->row)) != NULL;
+}
+
+/* Other addresses fault in ways of their own. */
+static bool is_translated(const struct vcpu *c, gva_t va)
+{
+    return !c->long_mode || is_canonical(c, va);
+}
+
+u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct miss_site s;
+    u32 epoch = cache_epoch(c);
+    const struct tlb_entry *e = (const struct tlb_entry *)(uintptr_t)t1;
+    u64 next;
+
+    memcpy(&s, at, sizeof(s));
+    state(c)->misses++;
+    c->ip = c->rip = c->env.page_va + s.off;
+    c->env.vec_wanted = s.vec;
+    if (s.size) {
+        gva_t va = t0 + (s.write ? e->wtag : e->rtag);
+        bool aligned = !(va & s.align);
+        flags_in(c, s.flags);
+        if (aligned && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - s.size && s.row < MMU_KINDS &&
+            is_translated(c, va)) {
+            (void)tlb_fill(c, va, s.write ? PFEC_W : 0, s.row);
+            c->env.t0 = va;
+            if (in_tlb(c, &s, va))
+                return (uintptr_t)at + (u64)(s64)s.retry;
+        }
+    } else {
+        flags_in(c, s.flags);
+    }
+    next = wrap(c, c->rip + s.len);
+    interpret(c);
+    return go_on(c, s.flags, next, (uintptr_t)at + (u64)(s64)s.next, epoch);
+}
+
+u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct op_site s;
+    u32 epoch = cache_epoch(c);
+    u64 next;
+
+    memcpy(&s, at, sizeof(s));
+    c->ip = c->rip = c->env.page_va + s.off;
+    c->env.vec_wanted = s.vec;
+    flags_in(c, s.flags);
+    next = wrap(c, c->rip + s.len);
+    interpret(c);
+    return go_on(c, s.flags, next, (uintptr_t)at + sizeof(s), epoch);
+}
+
+u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct op_site s;
+
+    memcpy(&s, at, sizeof(s));
+    c->ip = c->rip = c->env.page_va + s.off;
+    c->env.vec_wanted = 0;
+    flags_in(c, s.flags);
+    interpret(c);
+    if (must_leave(c) || dbt_key(c) != c->env.key)
+        return leave(c);
+    c->ip = c->rip;
+    dbt_flags_out(c);
+    return dbt_code_at(c, true);
+}
+
+u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct dbt *d = state(c)->dbt;
+    struct link_site s;
+
+    memcpy(&s, at, sizeof(s));
+    c->rip = c->ip = c->env.page_va + s.off;
+    c->env.vec_wanted = 0;
+    dbt_flags_in(c);
+    if (s.changed)
+        dbt_forget_block(c);
+    if (must_leave(c))
+        return leave(c);
+    state(c)->links++;
+    if (!s.place)
+        return dbt_code_at(c, true);
+    return dbt_link(c, d, s.place);
+}
+
+u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    u64 from = c->env.page_va + (t1 & (PAGE_SIZE - 1));
+
+    c->env.vec_wanted = 0;
+    dbt_flags_in(c);
+    if (c->mode == MODE_64 && !is_canonical(c, t0)) { /* the branch has not happened */
+        c->ip = t1 & BRANCH_NONE ? t0 : from;
+        c->gpr[RSP] -= t1 >> PAGE_SHIFT & BRANCH_POP;
+        cpu_raise_gp0(c);
+    }
+    c->rip = c->ip = t0;
+    if (must_leave(c))
+        return leave(c);
+    state(c)->lookups++;
+    return dbt_code_at(c, true);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How a block ends. An exit to a place in the same page is a jump whose offset is patched once the
+ * target is translated (the page's blocks live and die together, wherever it is mapped). Others
+ * look their target up in the jump cache by linear address. Jumps backwards and through the cache
+ * look at vcpu.req, so that no loop runs on without.
+ */
+#include "cpu/dbt/gen.h"
+
+#define OP_CMP_IMM8 0x83u
+#define JUMP_MASK   ((JUMPS - 1) << 4)
+
+static void poll(struct gen *g, s32 target)
+{
+    struct stub *s;
+
+    emit_rm(&g->e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
+    e1(&g->e, 0);
+    s = gen_stub(g, STUB_POLL, emit_jcc_fwd(&g->e, CC_NE));
+    s->target = target;
+}
+
+/* A branch whose offset lies at a multiple of 4, so that it is patched by one store. */
+static u32 patchable(struct gen *g, int cond)
+{
+    struct emit *e = &g->e;
+
+    emit_nops(e, (0 - (e->at + (cond < 0 ? 1 : 2))) & 3);
+    return cond < 0 ? emit_jmp_fwd(e) : emit_jcc_fwd(e, (unsigned)cond);
+}
+
+static void link_stub(struct gen *g, s64 off, int cond)
+{
+    struct stub *s = gen_stub(g, STUB_LINK, patchable(g, cond));
+
+    s->target = (s32)off;
+}
+
+static bool is_backward(const struct gen *g, s64 off)
+{
+    return off <= g->x->off;
+}
+
+static void far_exit(struct gen *g, s64 off)
+{
+    bool w = (g->b->key & KEY_MODE) == MODE_64;
+
+    env_load(g, true, T0, AT_ENV(page_va));
+    emit_lea(&g->e, w, T0, T0, -1, 0, (s32)off);
+    gen_exit_target(g);
+}
+
+/* The exit itself, taken always; the flags afterwards are those before. */
+static void exit_always(struct gen *g, s64 off)
+{
+    enum flags_place before = g->flags;
+
+    if (off < 0 || off >= (s64)PAGE_SIZE) {
+        far_exit(g, off);
+    } else {
+        if (is_backward(g, off)) {
+            gen_flags_clobber(g, g->x->live);
+            poll(g, (s32)off);
+        }
+        if (g->flags == FLAGS_ENV)
+            gen_flags_restore(g);
+        link_stub(g, off, -1);
+    }
+    g->flags = before;
+}
+
+void gen_exit_near(struct gen *g, s64 off, int cond)
+{
+    u32 over;
+
+    if (cond >= 0 && off >= 0 && off < (s64)PAGE_SIZE && !is_backward(g, off)) {
+        link_stub(g, off, cond);
+        return;
+    }
+    if (cond < 0) {
+        exit_always(g, off);
+        return;
+    }
+    over = emit_jcc_fwd(&g->e, (unsigned)cond ^ 1);
+    exit_always(g, off);
+    emit_land(&g->e, over);
+}
+
+void gen_next(struct gen *g)
+{
+    exit_always(g, g->b->end);
+}
+
+void gen_exit_target(struct gen *g)
+{
+    struct emit *e = &g->e;
+    struct stub *s;
+
+    gen_flags_clobber(g, g->x->live);
+    if (g->d->bmi2) {
+        eb(e, (const u8[]){0xc4, 0x43, 0x7b, 0xf0, 0xd1, 26}, 6); /* RORX R10D, R9D, 26 */
+    } else {
+        emit_rr(e, false, OP_MOV_STORE, T0, T1);
+        eb(e, (const u8[]){0x41, 0xc1, 0xca, 26}, 4); /* ROR R10D */
+    }
+    emit_rr(e, false, 0x33, T1, T0);
+    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3); /* AND R10D */
+    e4(e, JUMP_MASK);
+    emit_rm(e, true, 0x03, T1, H_RSP, AT_ENV(jumps));
+    emit_rm(e, true, 0x3b, T0, T1, 0);
+    s = gen_stub(g, STUB_JUMP, emit_jcc_fwd(e, CC_NE));
+    emit_rm(e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
+    e1(e, 0);
+    s->branch2 = emit_jcc_fwd(e, CC_NE);
+    eb(e, (const u8[]){0x49, 0x81, 0xe1, 0x00, 0xf0, 0xff, 0xff}, 7); /* AND R9, -4096 */
+    env_store(g, true, T0, AT_ENV(page_va));
+    emit_rm(e, false, 0xff, 4, T1, (s32)offsetof(struct jump_entry, code)); /* JMP */
+}
+
+static s32 rel(const struct gen *g, u32 to)
+{
+    return (s32)(to - g->e.at);
+}
+
+static void miss_stub(struct gen *g, const struct stub *s)
+{
+    struct miss_site site = {
+        .off = s->x->off,
+        .len = s->x->len,
+        .write = s->write,
+        .size = s->size,
+        .align = s->align,
+        .row = (u8)g->row,
+        .vec = s->vec,
+        .flags =
+            (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) | (s->x->live ? SITE_FLAGS_OUT : 0)),
+    };
+
+    emit_call(&g->e, g->d->miss);
+    site.retry = rel(g, s->retry);
+    site.next = rel(g, s->next);
+    eb(&g->e, &site, sizeof(site));
+}
+
+static void save_if_host(struct gen *g, const struct stub *s)
+{
+    g->flags = s->flags;
+    if (g->flags == FLAGS_HOST)
+        gen_flags_save(g);
+}
+
+static void link_call(struct gen *g, const struct stub *s, u32 place)
+{
+    struct link_site site = {
+        .place = place, .off = (u16)s->target, .changed = s->kind == STUB_CHANGED};
+
+    save_if_host(g, s);
+    emit_call(&g->e, g->d->link);
+    eb(&g->e, &site, sizeof(site));
+}
+
+/* For a fault at the target: the branch's own offset, and what a RET has popped. */
+static u32 branch_info(const struct xinsn *x)
+{
+    bool branch = x->kind >= X_JMP && x->kind <= X_JRCXZ;
+    u32 pop = x->kind != X_RET ? 0 : (u32)x->opsize + (x->imm_len ? (u32)x->imm & 0xffff : 0);
+
+    return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
+}
+
+static void one_stub(struct gen *g, const struct stub *s)
+{
+    if (s->branch)
+        emit_land(&g->e, s->branch);
+    if (s->branch2)
+        emit_land(&g->e, s->branch2);
+    switch (s->kind) {
+    case STUB_MISS:
+        miss_stub(g, s);
+        break;
+    case STUB_LINK:
+        link_call(g, s, s->branch);
+        break;
+    case STUB_POLL:
+    case STUB_CHANGED:
+        link_call(g, s, 0);
+        break;
+    case STUB_JUMP:
+        emit_mov_imm(&g->e, T1, branch_info(s->x));
+        emit_jmp(&g->e, g->d->lookup);
+        break;
+    case STUB_VEC:
+        emit_call(&g->e, g->d->vec_load);
+        emit_jmp(&g->e, s->retry);
+    }
+}
+
+void gen_stubs(struct gen *g)
+{
+    for (unsigned n = 0; n < g->nstubs; n++)
+        one_stub(g, &g->stub[n]);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest memory in translated code: the software TLB's hit path, in line.
+ *
+ *   T1 = row of the TLB + slot of T0;  T0 -= tag  (now the offset in the page, if it is this page)
+ *   T0 > page size - size: out of line    (another page, or across the end of this one)
+ *   T0 += host address of the page
+ */
+#include "cpu/dbt/gen.h"
+
+#define ENTRY_SHIFT 5
+#define SLOT_MASK   ((TLB_ENTRIES - 1) << ENTRY_SHIFT)
+
+static void add_segment(struct gen *g, const struct xmem *m)
+{
+    if (m->seg != SEG_FS && m->seg != SEG_GS)
+        return;
+    env_load(g, true, T1, m->seg == SEG_FS ? AT(seg[SEG_FS].base) : AT(seg[SEG_GS].base));
+    emit_lea(&g->e, true, T0, T0, T1, 0, 0);
+}
+
+void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp)
+{
+    bool w = m->asize == 8;
+    int base = -1, index = -1;
+
+    if (m->base == BASE_RIP) {
+        env_load(g, true, T0, AT_ENV(page_va));
+        emit_lea(&g->e, w, T0, T0, -1, 0, rip_disp);
+    } else {
+        if (m->base != NO_REG)
+            base = (int)gen_read_gpr(g, m->base, T0);
+        if (m->index != NO_REG)
+            index = (int)gen_read_gpr(g, m->index, T1);
+        if (base < 0 && index < 0)
+            emit_mov_imm(&g->e, T0, w ? (u64)m->disp : (u32)m->disp);
+        else
+            emit_lea(&g->e, w, T0, base, index, m->scale, (s32)m->disp);
+    }
+    add_segment(g, m);
+}
+
+static void slot_of(struct gen *g)
+{
+    if (g->d->bmi2) {
+        eb(&g->e, (const u8[]){0xc4, 0x43, 0x7b, 0xf0, 0xd1, PAGE_SHIFT - ENTRY_SHIFT}, 6);
+    } else {
+        emit_rr(&g->e, false, OP_MOV_STORE, T0, T1);
+        eb(&g->e, (const u8[]){0x41, 0xc1, 0xea, PAGE_SHIFT - ENTRY_SHIFT}, 4); /* SHR R10D */
+    }
+    eb(&g->e, (const u8[]){0x41, 0x81, 0xe2}, 3); /* AND R10D */
+    e4(&g->e, SLOT_MASK);
+}
+
+void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
+{
+    struct emit *e = &g->e;
+    u32 retry = e->at;
+    struct stub *s;
+
+    slot_of(g);
+    emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + (s32)(8 * g->row)); /* ADD */
+    emit_rm(e, true, 0x2b, T0, T1,
+            (s32)(write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag)));
+    eb(e, (const u8[]){0x49, 0x81, 0xf9}, 3); /* CMP R9, imm */
+    e4(e, (u32)(PAGE_SIZE - size));
+    s = gen_stub(g, STUB_MISS, emit_jcc_fwd(e, CC_A));
+    s->retry = retry;
+    s->write = write;
+    s->size = (u8)size;
+    if (align) {
+        eb(e, (const u8[]){0x41, 0xf6, 0xc1, (u8)align}, 4); /* TEST R9B, imm */
+        s->align = (u8)align;
+        s->branch2 = emit_jcc_fwd(e, CC_NE);
+    }
+    emit_rm(e, true, 0x03, T0, T1, (s32)offsetof(struct tlb_entry, page));
+}
+
+void gen_mem(struct gen *g)
+{
+    const struct xinsn *x = g->x;
+
+    gen_flags_clobber(g, (x->live & ~x->fl_kill) | x->fl_read);
+    gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
+    gen_check(g, x->mem.size, x->mem.write, x->mem.align);
+}
+
+void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)
+{
+    const struct xinsn *x = g->x;
+    bool w = (g->b->key & KEY_MODE) == MODE_64;
+
+    gen_flags_clobber(g, (x->live & ~x->fl_kill) | x->fl_read);
+    emit_lea(&g->e, w, T0, G_SP, -1, 0, disp);
+    gen_check(g, size, write, 0);
+}
+
+struct stub *gen_stub(struct gen *g, enum stub_kind kind, u32 branch)
+{
+    struct stub *s = &g->stub[g->nstubs++];
+
+    BUG_ON(g->nstubs > MAX_STUBS);
+    *s = (struct stub){
+        .kind = (u8)kind, .flags = (u8)g->flags, .branch = branch, .x = g->x, .vec = g->vec};
+    return s;
+}
+
+void gen_insn_done(struct gen *g)
+{
+    for (unsigned n = g->nstubs; n-- && g->stub[n].x == g->x;)
+        if (g->stub[n].kind == STUB_MISS) {
+            g->stub[n].next = g->e.at;
+            g->stub[n].flags_out = (u8)g->flags;
+        }
+}
+
+unsigned gen_read_gpr(struct gen *g, unsigned guest, unsigned scratch)
+{
+    if (!in_memory(guest))
+        return host_of(guest);
+    env_load(g, true, scratch, AT_GPR(guest));
+    return scratch;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine `dbt`: translated code, found by RAM page, offset and key; what cannot be translated
+ * (16-bit code, segments that are not flat, code in devices) is the interpreter's. The loop around
+ * it, with requests, interrupts and single steps, is shared (cpu/interp/interp.h).
+ */
+#include "cpu/dbt/run.h"
+
+#include "cpu/access.h"
+#include "cpu/dbt/dbt.h"
+#include "cpu/dbt/thunk.h"
+#include "cpu/engine.h"
+#include "cpu/exclusive.h"
+#include "cpu/fill.h"
+#include "cpu/interp/interp.h"
+#include "cpu/simd/op.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static struct dbt_cpu *state(const struct vcpu *c)
+{
+    return c->engine_state;
+}
+
+static bool sse_available(const struct vcpu *c)
+{
+    return !(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR);
+}
+
+static bool avx_available(const struct vcpu *c)
+{
+    return (c->cr0 & (CR0_PE | CR0_TS)) == CR0_PE && (c->cr4 & CR4_OSXSAVE) &&
+           !(~c->xcr0 & (XCR0_SSE | XCR0_AVX)) && !(c->eflags & EFLAGS_VM);
+}
+
+static bool rights_ok(const struct seg *s, bool code)
+{
+    return code ? (s->ar & AR_CODE) && (s->ar & AR_READABLE)
+                : !(s->ar & AR_CODE) && (s->ar & AR_WRITABLE) && !(s->ar & AR_EXPAND_DOWN);
+}
+
+static bool is_flat(const struct vcpu *c)
+{
+    if (c->mode == MODE_64)
+        return true;
+    return c->flat && is_protected(c) && rights_ok(&c->seg[SEG_CS], true) &&
+           rights_ok(&c->seg[SEG_DS], false) && rights_ok(&c->seg[SEG_ES], false) &&
+           rights_ok(&c->seg[SEG_SS], false);
+}
+
+u32 dbt_key(const struct vcpu *c)
+{
+    bool full_stack = c->ss_size == (c->mode == MODE_64 ? 8 : 4);
+
+    return c->mode | (u32)c->mmu << 2 | (sse_available(c) ? KEY_SSE : 0) |
+           (avx_available(c) ? KEY_AVX : 0) |
+           ((c->fpu.mxcsr & MXCSR_RESET) == MXCSR_RESET ? KEY_FP : 0) |
+           (is_flat(c) ? KEY_FLAT : 0) | (full_stack ? KEY_STACK : 0) | (c->cpl ? 0 : KEY_CPL0);
+}
+
+static bool translatable(u32 key)
+{
+    return (key & KEY_MODE) != MODE_16 && (key & KEY_FLAT);
+}
+
+void dbt_flags_in(struct vcpu *c)
+{
+    flags_set(&c->lf, c->env.flags >> 8 | (c->env.flags & 1 ? EFLAGS_OF : 0));
+}
+
+void dbt_flags_out(struct vcpu *c)
+{
+    u32 f = flags_get(&c->lf);
+
+    c->env.flags = (u16)((f & 0xff) << 8 | (f & EFLAGS_OF ? 1 : 0));
+}
+
+/* The jump cache. */
+
+static void jumps_clear(struct jumps *j)
+{
+    if (j->nfilled > JUMPS_LISTED)
+        memset(j->entry, 0, sizeof(j->entry));
+    for (unsigned n = 0; n < j->nfilled && n < JUMPS_LISTED; n++)
+        j->entry[j->filled[n]] = (struct jump_entry){.va = 0};
+    j->entry[0].va = no_jump(0);
+    j->nfilled = 0;
+    memset(j->pages, 0, sizeof(j->pages));
+}
+
+static unsigned page_hash(u64 va)
+{
+    return (va >> PAGE_SHIFT ^ va >> 22) % (64 * ARRAY_SIZE(((struct jumps *)0)->pages));
+}
+
+/* Whether INVLPG, since the cache was last used, may have dropped a page that leads into code. */
+static bool pages_dropped(const struct jumps *j, const struct tlb *t)
+{
+    if (t->epoch - j->epoch > TLB_DROPPED)
+        return true;
+    for (u32 n = j->epoch; n != t->epoch; n++) {
+        unsigned h = page_hash(t->dropped[n % TLB_DROPPED]);
+        if (j->pages[h / 64] >> h % 64 & 1)
+            return true;
+    }
+    return false;
+}
+
+static struct jumps *jumps_of(struct vcpu *c)
+{
+    struct dbt_cpu *d = state(c);
+    unsigned row = mmu_fetch(c);
+
+    if (row == MMU_SUPER_SMAP)
+        return &d->kernel;
+    return &d->space[c->tlb.now - c->tlb.space][row == MMU_SUPER];
+}
+
+static void choose_jumps(struct vcpu *c)
+{
+    struct jumps *j = jumps_of(c);
+    u32 gen = c->tlb.table[mmu_fetch(c)]->gen, epoch = atomic_load(&state(c)->dbt->epoch);
+
+    if (j->gen != gen || j->key != c->env.key || j->cache_epoch != epoch ||
+        (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
+        jumps_clear(j);
+        j->gen = gen;
+        j->key = c->env.key;
+        j->cache_epoch = epoch;
+    }
+    j->epoch = c->tlb.epoch;
+    c->env.jumps = (u8 *)j->entry;
+}
+
+static void jumps_add(struct vcpu *c, u64 va, u64 code)
+{
+    struct jumps *j = (struct jumps *)(void *)c->env.jumps;
+    unsigned slot = jump_slot(va), h = page_hash(va);
+
+    if (j->nfilled < JUMPS_LISTED)
+        j->filled[j->nfilled] = (u16)slot;
+    j->nfilled += j->nfilled <= JUMPS_LISTED;
+    j->pages[h / 64] |= BIT64(h % 64);
+    j->entry[slot] = (struct jump_entry){va, code};
+}
+
+/* Finding and making blocks. */
+
+static u64 leave(struct vcpu *c)
+{
+    c->leave = true;
+    return (uintptr_t)state(c)->dbt->code.rx + state(c)->dbt->leave;
+}
+
+/* Lock held. NULL if the cache is full. */
+static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p, unsigned off)
+{
+    struct mem_page *m = &c->vm->mem->pages[p->page];
+    struct xblock *b = &state(c)->block;
+    struct tb *tb = dbt_tb_new(d, (u32)p->page, off, c->env.key);
+
+    if (!tb)
+        return NULL;
+    *b = (struct xblock){
+        .c = c,
+        .key = c->env.key,
+        .page = p->page,
+        .host = p->host - off,
+        .off = (u16)off,
+        .checked = atomic_load(&m->mixed),
+    };
+    xlat_decode(b);
+    xlat_analyse(b);
+    xlat_generate(d, b, tb);
+    if (trace_on(&c->vm->trace, TRACE_XLAT))
+        xlat_dump(b, d, tb);
+    dbt_publish(d, tb);
+    return tb;
+}
+
+/* Lock held. The page counts as code from before its bytes are read: fetch_place has seen to it. A
+   write since then clears has_code under the lock: look again. */
+static struct tb *find_or_make(struct vcpu *c, struct dbt *d, const struct place *p, unsigned off)
+{
+    struct tb *tb = dbt_find(d, (u32)p->page, off, c->env.key);
+    const struct mem_page *m = &c->vm->mem->pages[p->page];
+
+    if (tb)
+        return tb;
+    if (!atomic_load(&m->has_code) && !atomic_load(&m->mixed))
+        return NULL;
+    return translate(c, d, p, off);
+}
+
+static void drop_all(struct vcpu *c)
+{
+    struct dbt *d = state(c)->dbt;
+    u32 before = atomic_load(&d->epoch);
+
+    exclusive_begin(c);
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->epoch) == before)
+        dbt_drop_all(d);
+    pthread_mutex_unlock(&d->lock);
+    exclusive_end(c);
+}
+
+static bool is_full(const struct dbt *d)
+{
+    return d->ntb == d->max_tb || d->used + CACHE_ROOM > d->code.size;
+}
+
+/* NULL if the code is not in RAM. */
+static struct tb *block_at(struct vcpu *c)
+{
+    struct dbt *d = state(c)->dbt;
+    unsigned off = (unsigned)(c->rip & (PAGE_SIZE - 1));
+    struct tb *tb = NULL;
+
+    while (!tb) {
+        struct place p = fetch_place(c, c->rip);
+        bool full;
+        if (!p.host)
+            return NULL;
+        pthread_mutex_lock(&d->lock);
+        tb = find_or_make(c, d, &p, off);
+        full = !tb && is_full(d);
+        pthread_mutex_unlock(&d->lock);
+        if (full)
+            drop_all(c);
+    }
+    return tb;
+}
+
+u64 dbt_code_at(struct vcpu *c, bool remember)
+{
+    struct dbt *d = state(c)->dbt;
+    u32 epoch = atomic_load(&d->epoch);
+    struct tb *tb = block_at(c);
+    u64 code;
+
+    if (!tb)
+        return leave(c);
+    if (atomic_load(&d->epoch) != epoch)
+        choose_jumps(c);
+    code = (uintptr_t)d->code.rx + tb->entry_env;
+    c->env.page_va = c->rip & PAGE_MASK;
+    if (remember)
+        jumps_add(c, c->rip, code);
+    return code;
+}
+
+/* The branch is patched only if its own block is still there. */
+u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place)
+{
+    u32 epoch = atomic_load(&d->epoch);
+    struct tb *tb = block_at(c);
+
+    if (!tb)
+        return leave(c);
+    if (atomic_load(&d->epoch) == epoch) {
+        pthread_mutex_lock(&d->lock);
+        if (!tb->dead)
+            dbt_patch(d, place, tb->entry);
+        pthread_mutex_unlock(&d->lock);
+    } else {
+        choose_jumps(c);
+    }
+    return (uintptr_t)d->code.rx + tb->entry_env;
+}
+
+void dbt_forget_block(struct vcpu *c)
+{
+    struct dbt *d = state(c)->dbt;
+    struct place p = fetch_place(c, c->rip);
+    struct tb *tb;
+
+    if (!p.host)
+        return;
+    pthread_mutex_lock(&d->lock);
+    tb = dbt_find(d, (u32)p.page, (unsigned)(c->rip & (PAGE_SIZE - 1)), c->env.key);
+    if (tb)
+        dbt_kill(d, tb);
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* The engine. */
+
+static void run_code(struct vcpu *c)
+{
+    u64 code;
+
+    c->leave = false;
+    c->ip = c->rip;
+    c->env.key = dbt_key(c);
+    if (!translatable(c->env.key)) {
+        interp_blocks(c);
+        return;
+    }
+    choose_jumps(c);
+    dbt_flags_out(c);
+    code = dbt_code_at(c, true);
+    if (c->leave) { /* code in a device */
+        interp_blocks(c);
+        return;
+    }
+    thunk_enter(state(c)->dbt, c, code);
+}
+
+static enum vcpu_exit dbt_run(struct vcpu *c)
+{
+    return interp_loop(c, run_code);
+}
+
+static int shared_dbt(struct dbt **out, struct vm *vm, struct err *err)
+{
+    for (unsigned n = 0; n < vm->ncpus; n++)
+        if (vm->cpu[n] && vm->cpu[n]->engine_state) {
+            *out = state(vm->cpu[n])->dbt;
+            return 0;
+        }
+    return dbt_new(out, vm, vm->code_cache ? vm->code_cache : CACHE_DEFAULT, err);
+}
+
+static int dbt_attach(struct vcpu *c, struct err *err)
+{
+    struct dbt_cpu *d = mmap(NULL, sizeof(*d), PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int rc;
+
+    if (d == MAP_FAILED)
+        return err_set(err, ENOMEM, "no memory for a CPU's translator");
+    rc = shared_dbt(&d->dbt, c->vm, err);
+    if (!rc)
+        rc = interp_attach(c, err);
+    if (rc) {
+        munmap(d, sizeof(*d));
+        return rc;
+    }
+    d->dbt->users++;
+    d->kernel.entry[0].va = no_jump(0);
+    for (unsigned n = 0; n < TLB_SPACES; n++)
+        d->space[n][0].entry[0].va = d->space[n][1].entry[0].va = no_jump(0);
+    c->env.host_mxcsr = MXCSR_RESET;
+    c->engine_state = d;
+    return 0;
+}
+
+static void dbt_detach(struct vcpu *c)
+{
+    struct dbt_cpu *d = state(c);
+
+    if (--d->dbt->users == 0)
+        dbt_free(d->dbt);
+    munmap(d, sizeof(*d));
+    c->engine_state = NULL;
+    interp_detach(c);
+}
+
+const struct engine_ops engine_dbt = {
+    .name = "dbt",
+    .vcpu_attach = dbt_attach,
+    .vcpu_detach = dbt_detach,
+    .run = dbt_run,
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding the code to run, for the engine's loop and the helpers. Own thread. */
+#pragma once
+#include "cpu/dbt/cache.h"
+
+/*
+ * Host address of the code for the instruction at RIP, translated if need be; the flags are then
+ * those in dbt_env. `remember`: in the jump cache. Or the way back to C, if there is none. Raises
+ * fetch faults; c->ip is RIP.
+ */
+u64 dbt_code_at(struct vcpu *c, bool remember);
+/* The same for a place in the page that runs; the branch at `place` will lead there. The host's
+   flags are the guest's. */
+u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
+/* The block at RIP is not what is there now. */
+void dbt_forget_block(struct vcpu *c);
+
+/* Between dbt_env.flags and vcpu.lf. */
+void dbt_flags_in(struct vcpu *c);
+void dbt_flags_out(struct vcpu *c);

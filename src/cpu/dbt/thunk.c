@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cpu/dbt/thunk.h"
+
+#include "cpu/dbt/gen.h"
+#include "cpu/simd/op.h"
+
+typedef u64 helper_fn(struct vcpu *c, const void *site, u64 t0, u64 t1);
+typedef void enter_fn(struct vcpu *c, u64 code);
+
+static void copy_registers(struct gen *g, unsigned op)
+{
+    for (unsigned n = 0; n < 16; n++)
+        if (!in_memory(n))
+            emit_rm(&g->e, true, op, host_of(n), H_RSP, AT_GPR(n));
+}
+
+/* Vector registers to or from struct vcpu. Whole YMM registers where the host has them. */
+static void copy_vectors(struct gen *g, bool store)
+{
+    bool avx = __builtin_cpu_supports("avx");
+    struct emit *e = &g->e;
+
+    for (unsigned n = 0; n < 16; n++) {
+        if (avx)
+            eb(e, (const u8[]){0xc5, n < 8 ? 0xfc : 0x7c}, 2);
+        else if (n >= 8)
+            eb(e, (const u8[]){0x44, 0x0f}, 2);
+        else
+            e1(e, 0x0f);
+        eb(e, (const u8[]){store ? 0x11 : 0x10, (u8)(0x84 | (n & 7) << 3), 0x24}, 3);
+        e4(e, (u32)(AT(fpu.ymm) + 32 * (s32)n));
+    }
+    if (avx && store)
+        eb(e, (const u8[]){0xc5, 0xf8, 0x77}, 3); /* VZEROUPPER */
+}
+
+static void mxcsr(struct gen *g, bool store, s32 at)
+{
+    emit_rm(&g->e, false, 0x1ae, store ? 3 : 2, H_RSP, at);
+}
+
+static void set_byte(struct gen *g, s32 at, u8 val)
+{
+    emit_rm(&g->e, false, 0xc6, 0, H_RSP, at);
+    e1(&g->e, val);
+}
+
+static void vectors_in(struct gen *g)
+{
+    copy_vectors(g, false);
+    mxcsr(g, false, AT(fpu.mxcsr));
+    set_byte(g, AT_ENV(vec_live), 1);
+}
+
+static void vectors_out(struct gen *g)
+{
+    copy_vectors(g, true);
+    mxcsr(g, true, AT(fpu.mxcsr));
+    mxcsr(g, false, AT_ENV(host_mxcsr));
+    set_byte(g, AT_ENV(vec_live), 0);
+}
+
+/* If the byte is (not) 0: fn. */
+static void when(struct gen *g, s32 at, unsigned skip_cond, void (*fn)(struct gen *))
+{
+    u32 over;
+
+    emit_rm(&g->e, false, 0x80, 7, H_RSP, at);
+    e1(&g->e, 0);
+    over = emit_jcc_fwd(&g->e, skip_cond);
+    fn(g);
+    emit_land(&g->e, over);
+}
+
+/* `called`: by CALL, with the site behind it. */
+static u32 helper(struct gen *g, helper_fn *fn, bool called)
+{
+    struct emit *e = &g->e;
+    u32 start = e->at;
+
+    if (called)
+        emit_rm(e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
+    copy_registers(g, OP_MOV_STORE);
+    when(g, AT_ENV(vec_live), CC_E, vectors_out);
+    emit_lea(e, true, H_RDI, H_RSP, -1, 0, -(s32)offsetof(struct vcpu, gpr));
+    env_load(g, true, H_RSI, AT_ENV(site));
+    emit_rr(e, true, OP_MOV_STORE, T0, H_RDX);
+    emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
+    env_load(g, true, H_RSP, AT_ENV(host_sp));
+    emit_mov_imm(e, H_RAX, (uintptr_t)fn);
+    eb(e, (const u8[]){0xff, 0xd0}, 2);             /* CALL RAX */
+    emit_rm(e, true, OP_MOV_LOAD, H_RSP, H_RSP, 0); /* enter() has left it there */
+    env_store(g, true, H_RAX, AT_ENV(go));
+    when(g, AT_ENV(vec_wanted), CC_E, vectors_in);
+    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_ENV(flags));
+    eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* as gen_flags_restore */
+    copy_registers(g, OP_MOV_LOAD);
+    env_load(g, true, T0, AT_ENV(t0));
+    emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go)); /* JMP */
+    return start;
+}
+
+static const u8 callee_saved[] = {H_RBX, H_RBP, 12, 13, 14, 15};
+
+/* void enter(struct vcpu *c, u64 code): the C stack holds, from its top, the CPU's place. */
+static u32 enter(struct gen *g)
+{
+    struct emit *e = &g->e;
+    u32 start = e->at;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(callee_saved); n++)
+        emit_rr(e, false, 0xff, 6, callee_saved[n]); /* PUSH */
+    emit_lea(e, true, H_RDI, H_RDI, -1, 0, (s32)offsetof(struct vcpu, gpr));
+    emit_rr(e, false, 0xff, 6, H_RDI);
+    emit_rm(e, true, OP_MOV_STORE, H_RSP, H_RDI, AT_ENV(host_sp));
+    emit_rm(e, true, OP_MOV_STORE, H_RSI, H_RDI, AT_ENV(go));
+    emit_rr(e, true, OP_MOV_STORE, H_RDI, H_RSP);
+    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_ENV(flags));
+    eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3);
+    copy_registers(g, OP_MOV_LOAD);
+    emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go));
+    return start;
+}
+
+static u32 leave(struct gen *g)
+{
+    struct emit *e = &g->e;
+    u32 start = e->at;
+
+    env_load(g, true, H_RSP, AT_ENV(host_sp));
+    eb(e, (const u8[]){0x58}, 1); /* POP RAX */
+    for (unsigned n = ARRAY_SIZE(callee_saved); n--;)
+        emit_rr(e, false, 0x8f, 0, callee_saved[n]); /* POP */
+    e1(e, 0xc3);
+    return start;
+}
+
+static u32 vec_load(struct gen *g)
+{
+    u32 start = g->e.at;
+
+    /* Called: the return address lies below the CPU. */
+    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site));
+    vectors_in(g);
+    emit_rm(&g->e, false, 0xff, 4, H_RSP, AT_ENV(site));
+    return start;
+}
+
+void thunks_make(struct dbt *d)
+{
+    struct gen g = {.e = {.rw = d->code.rw, .at = 64, .end = (u32)d->code.size}, .d = d};
+
+    d->enter = enter(&g);
+    d->leave = leave(&g);
+    d->vec_load = vec_load(&g);
+    d->miss = helper(&g, dbt_help_miss, true);
+    d->op = helper(&g, dbt_help_op, true);
+    d->op_end = helper(&g, dbt_help_op_end, true);
+    d->link = helper(&g, dbt_help_link, true);
+    d->lookup = helper(&g, dbt_help_lookup, false);
+    d->start = d->used = (u32)align_up(g.e.at, 64);
+}
+
+void thunk_enter(struct dbt *d, struct vcpu *c, u64 code)
+{
+    const u8 *p = d->code.rx + d->enter;
+    enter_fn *fn;
+
+    memcpy(&fn, &p, sizeof(fn)); /* ISO C has no cast from object to function */
+    fn(c, code);
+}
