@@ -27,7 +27,10 @@ struct vm {
     struct irq ferr;   /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
     pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */
     const struct engine_ops *engine;
-    u32 code_cache; /* bytes of translated code to keep; 0: the default */
+    bool lockstep;    /* run each block by the interpreter as well, and compare */
+    bool exact_flags; /* translated code: flags that no code reads are right in a fault's image too
+                       */
+    u32 code_cache;   /* bytes of translated code to keep; 0: the default */
     struct cpu_model model;
     struct trace trace;
 

@@ -140,6 +140,25 @@ static int set_cpus(struct machine_config *cfg, const struct option_def *def, co
     return 0;
 }
 
+static int set_code_cache(struct machine_config *cfg, const struct option_def *def,
+                          const char *value, struct err *err)
+{
+    u64 n;
+
+    if (!parse_size(value, &n) || n < MiB || n > 1024 * MiB)
+        return err_set(err, EINVAL, "'%.40s' is not a size from 1M to 1G", value);
+    cfg->code_cache = (u32)align_up(n, PAGE_SIZE);
+    return 0;
+}
+
+static int set_lockstep(struct machine_config *cfg, const struct option_def *def, const char *value,
+                        struct err *err)
+{
+    if (strcmp(value, "interp") != 0)
+        return err_set(err, EINVAL, "no engine '%.40s' to compare with; there is interp", value);
+    return set_string(cfg, def, value, err);
+}
+
 static const char *engine_names(size_t n)
 {
     static const char *const names[] = {"auto", "dbt", "interp"};
@@ -166,6 +185,7 @@ static const struct {
     {"mmio", "accesses to devices in memory"},
     {"irq", "interrupt requests of devices"},
     {"msr", "RDMSR and WRMSR"},
+    {"xlat", "blocks that the translator has made, and their host code"},
 };
 
 static const char *trace_names(size_t n)
@@ -256,11 +276,26 @@ static const struct option_def options[] = {
      .owns_string = true,
      AT(cpu)},
     {.name = "engine",
-     .arg = "auto|interp",
-     .help = "how guest code is executed (auto)",
+     .arg = "auto|dbt|interp",
+     .help = "how guest code is executed (auto: dbt)",
      .set = set_engine,
      .owns_string = true,
      AT(engine)},
+    {.name = "code-cache",
+     .arg = "SIZE",
+     .help = "dbt: memory for translated code, 1M to 1G (32M)",
+     .set = set_code_cache},
+    {.name = "exact-flags",
+     .help = "dbt: faults find the arithmetic flags that no code reads as well",
+     .set = set_switch,
+     AT(exact_flags)},
+    {.name = "lockstep",
+     .arg = "interp",
+     .help = "dbt: compare each block with the interpreter; needs one CPU",
+     .set = set_lockstep,
+     .owns_string = true,
+     AT(lockstep)},
+    {.name = "stats", .help = "at the end, what the engine has done", .set = set_switch, AT(stats)},
     {.name = "serial",
      .arg = "PORT",
      .help = "stdio, none, file:PATH or unix:PATH; up to four (stdio)",

@@ -16,6 +16,10 @@ struct machine_config {
     unsigned cpus;
     char *cpu; /* as cpu_model_parse takes it */
     char *engine;
+    u32 code_cache;  /* bytes; 0: the default */
+    bool exact_flags;
+    char *lockstep; /* the engine to compare with; NULL: none */
+    bool stats;
     char *serial[MACHINE_MAX_SERIAL]; /* as chardev_open takes it */
     unsigned nserial;
     u32 trace; /* enum trace_kind bits */

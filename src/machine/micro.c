@@ -170,7 +170,10 @@ static int init_cpus(struct machine *m, struct err *err)
         err_prefix(err, "--cpu");
         return rc;
     }
-    vm->engine = m->cfg->engine && !strcmp(m->cfg->engine, "dbt") ? &engine_dbt : &engine_interp;
+    vm->engine = m->cfg->engine && !strcmp(m->cfg->engine, "interp") ? &engine_interp : &engine_dbt;
+    vm->code_cache = m->cfg->code_cache;
+    vm->exact_flags = m->cfg->exact_flags || m->cfg->lockstep;
+    vm->lockstep = m->cfg->lockstep != NULL;
     vm->ncpus = m->cfg->cpus;
     rc = lapic_bus_new(&m->lapic_bus);
     for (unsigned n = 0; n < vm->ncpus && !rc; n++) {

@@ -18,8 +18,8 @@ static u32 live_at(const struct xblock *b, s64 off)
 {
     u32 live = EFLAGS_ARITH, read = 0;
 
-    if (off < 0 || off >= (s64)PAGE_SIZE)
-        return EFLAGS_ARITH;
+    if (b->checked || off < 0 || off >= (s64)PAGE_SIZE)
+        return EFLAGS_ARITH; /* not known, or not for long */
     for (unsigned n = 0; n < PEEK_INSNS && live; n++) {
         unsigned avail = (unsigned)min_u64(PAGE_SIZE - (u64)off, INSN_MAX_BYTES);
         u8 bytes[INSN_MAX_BYTES];
@@ -63,14 +63,21 @@ static u32 live_behind(const struct xblock *b)
     }
 }
 
+static bool may_fault(const struct xinsn *x)
+{
+    return x->has_mem || x->kind == X_OP || x->kind == X_DIV || x->kind >= X_PUSH_R;
+}
+
 void xlat_analyse(struct xblock *b)
 {
     u32 live = live_behind(b);
 
     for (unsigned n = b->n; n--;) {
         struct xinsn *x = &b->insn[n];
+        if (b->exact && may_fault(x))
+            x->fl_read = EFLAGS_ARITH;
         x->live = live;
         live = (live & ~x->fl_kill) | x->fl_read;
     }
-    b->flags_in = live != 0;
+    b->flags_in = b->checked || live;
 }

@@ -18,7 +18,8 @@
 #include "cpu/dbt/emit.h"
 #include "cpu/interp/decode.h"
 
-#define MAX_BLOCK_INSNS 64u
+#define MAX_BLOCK_INSNS   64u
+#define MAX_CHECKED_INSNS 8u /* where code changes often */
 
 /* struct xinsn.kind: the template family. */
 enum xkind {
@@ -111,6 +112,7 @@ struct xblock {
     u16 off, end;   /* [off, end) in the page */
     bool straddles; /* a single instruction that goes on in the next page */
     bool checked;   /* the page mixes code and data: the code compares its own bytes */
+    bool exact;     /* faults find all flags, not only live ones */
     bool flags_in;  /* needs the flags of its predecessor */
     unsigned n;
     struct xinsn insn[MAX_BLOCK_INSNS];

@@ -145,6 +145,8 @@ static void add_encoding(struct xinsn *x, const ZydisDecodedInstruction *zi, con
     x->map = (u8)zi->opcode_map;
     x->opcode = zi->opcode;
     x->modrm_reg = zi->raw.modrm.reg;
+    if (x->map == 0 && x->opcode == 0x82) /* an alias that 64-bit code does not have */
+        x->opcode = 0x80;
     if (x->vex)
         x->vex_last = vex[0] == 0xc5 ? vex[1] & 0x07 : vex[2] & 0x87;
     for (unsigned n = 0; n < zi->raw.prefix_count; n++)
@@ -270,6 +272,8 @@ static bool high_ok(const struct xinsn *x)
     for (unsigned n = 0; n < 2; n++)
         if (r[n]->n != NO_REG && !r[n]->high && (r[n]->n >= 4 || r[n]->size == 8))
             return false;
+    if (x->mnemonic == ZYDIS_MNEMONIC_CMPXCHG && x->has_mem)
+        return false; /* AL and AH cannot change places: AL takes part */
     return x->kind == X_GEN && !x->rexw;
 }
 
@@ -306,7 +310,8 @@ bool xlat_decode_insn(struct vcpu *c, u32 key, const u8 *bytes, unsigned avail, 
     if (st == ZYDIS_STATUS_NO_MORE_DATA && avail < INSN_MAX_BYTES)
         return false;
     if (!ZYAN_SUCCESS(st)) {
-        x->len = 1;
+        x->len = 1; /* as much as the interpreter looks at again */
+        x->bytes[0] = bytes[0];
         make_op(x, true);
         return true;
     }
@@ -331,11 +336,11 @@ static bool may_write(const struct xinsn *x)
 
 void xlat_decode(struct xblock *b)
 {
-    unsigned at = b->off;
+    unsigned at = b->off, most = b->checked ? MAX_CHECKED_INSNS : MAX_BLOCK_INSNS;
 
     b->n = 0;
     b->straddles = false;
-    while (b->n < MAX_BLOCK_INSNS && at < PAGE_SIZE) {
+    while (b->n < most && at < PAGE_SIZE) {
         struct xinsn *x = &b->insn[b->n];
         unsigned avail = (unsigned)min_u64(PAGE_SIZE - at, INSN_MAX_BYTES);
         u8 bytes[INSN_MAX_BYTES];

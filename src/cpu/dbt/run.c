@@ -170,6 +170,7 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
         .host = p->host - off,
         .off = (u16)off,
         .checked = atomic_load(&m->mixed),
+        .exact = c->vm->exact_flags,
     };
     xlat_decode(b);
     xlat_analyse(b);
