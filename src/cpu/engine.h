@@ -4,6 +4,8 @@
 #include "base/base.h"
 #include "base/err.h"
 
+#include <stdio.h>
+
 struct vm;
 struct vcpu;
 
@@ -18,6 +20,7 @@ struct engine_ops {
     must_check int (*vcpu_attach)(struct vcpu *c, struct err *err); /* sets c->engine_state */
     void (*vcpu_detach)(struct vcpu *c);
     enum vcpu_exit (*run)(struct vcpu *c); /* the vCPU's own thread */
+    void (*report)(const struct vm *vm, FILE *to); /* what it has done; no CPU runs. May be NULL */
 };
 
 extern const struct engine_ops engine_interp, engine_dbt;

@@ -6,6 +6,8 @@
  */
 #include "machine/machine.h"
 
+#include "cpu/engine.h"
+
 #include "bus/clock.h"
 #include "dev/acpipm.h"
 #include "machine/micro.h"
@@ -179,6 +181,8 @@ int machine_run(struct machine *m, struct err *err)
     m->loop_thread = pthread_self();
     rc = loop_run(m->loop, before_wait, m, err);
     cpu_threads_park(m->threads);
+    if (m->cfg->stats && m->vm.engine->report)
+        m->vm.engine->report(&m->vm, stderr);
     if (rc)
         return rc;
     rc = atomic_load(&m->status);

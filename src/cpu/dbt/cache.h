@@ -26,6 +26,7 @@ struct tb {               /* a translated block */
     u32 entry;            /* offset of its code in the cache; the host's flags are the guest's */
     u32 entry_env;        /* the same with the flags in dbt_env.flags */
     u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
+    u32 out;       /* place of the branch that ends the way out */
     u32 end;              /* of its code */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
@@ -60,7 +61,7 @@ struct dbt { /* shared by the CPUs of a machine */
 
 /* Where indirect branches and those to other pages find their targets: by linear address, for one
    address space and key. */
-#define JUMPS        2048u
+#define JUMPS 4096u
 #define JUMPS_LISTED 64u
 struct jump_entry {
     u64 va; /* no_jump of its slot when empty */

@@ -110,7 +110,9 @@ struct xblock {
     u64 page;       /* RAM page */
     const u8 *host; /* its bytes */
     u16 off, end;   /* [off, end) in the page */
-    bool straddles; /* a single instruction that goes on in the next page */
+    bool straddles; /* a single instruction that goes on in the next page: its code compares the
+                       bytes there, under whatever page is mapped then */
+    const u8 *next; /* that page's bytes now; NULL: not known */
     bool checked;   /* the page mixes code and data: the code compares its own bytes */
     bool exact;     /* faults find all flags, not only live ones */
     bool flags_in;  /* needs the flags of its predecessor */

@@ -334,12 +334,26 @@ static bool may_write(const struct xinsn *x)
     return x->mem.write || x->kind == X_OP || (x->kind >= X_PUSH_R && x->kind <= X_PUSH_M);
 }
 
+/* The instruction reaches into the next page, where only `avail` bytes are in this one. */
+static void decode_straddling(struct xblock *b, struct xinsn *x, u8 *bytes, unsigned avail)
+{
+    b->straddles = b->next != NULL;
+    for (unsigned n = avail; b->next && n < INSN_MAX_BYTES; n++)
+        bytes[n] = host_ld8(b->next + n - avail);
+    if (b->next && xlat_decode_insn(b->c, b->key, bytes, INSN_MAX_BYTES, x) && x->len > avail)
+        return;
+    memset(x, 0, sizeof(*x));
+    b->straddles = false;
+    x->len = (u8)avail; /* the interpreter fetches the rest */
+    memcpy(x->bytes, bytes, avail);
+    make_op(x, true);
+}
+
 void xlat_decode(struct xblock *b)
 {
     unsigned at = b->off, most = b->checked ? MAX_CHECKED_INSNS : MAX_BLOCK_INSNS;
 
     b->n = 0;
-    b->straddles = false;
     while (b->n < most && at < PAGE_SIZE) {
         struct xinsn *x = &b->insn[b->n];
         unsigned avail = (unsigned)min_u64(PAGE_SIZE - at, INSN_MAX_BYTES);
@@ -350,10 +364,7 @@ void xlat_decode(struct xblock *b)
         if (!xlat_decode_insn(b->c, b->key, bytes, avail, x)) {
             if (b->n)
                 break;
-            x->len = (u8)avail; /* what of it lies in this page */
-            memcpy(x->bytes, bytes, avail);
-            make_op(x, true);
-            b->straddles = true;
+            decode_straddling(b, x, bytes, avail);
         }
         x->off = (u16)at;
         at += x->len;

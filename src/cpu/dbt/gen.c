@@ -21,7 +21,9 @@ static void way_out(struct gen *g, struct tb *tb)
     tb->stale_env = g->e.at;
     env_load(g, true, T0, AT_ENV(page_va));
     emit_lea(&g->e, w, T0, T0, -1, 0, b->off);
-    emit_mov_imm(&g->e, T1, BRANCH_NONE);
+    emit_mov_imm(&g->e, T1, (u64)(tb - g->d->tb + 1) << 32 | BRANCH_NONE);
+    emit_nops(&g->e, (0 - (g->e.at + 1)) & 3);
+    tb->out = g->e.at + 1;
     emit_jmp(&g->e, g->d->lookup);
 }
 
@@ -87,7 +89,34 @@ static void check_bytes(struct gen *g)
         gen_flags_save(g);
         g->flags = FLAGS_ENV;
     }
-    compare(g, 0, (unsigned)(g->b->end - g->b->off));
+    compare(g, 0, (unsigned)min_u64(g->b->end, PAGE_SIZE) - g->b->off);
+}
+
+static void compare_next(struct gen *g, unsigned at, unsigned n)
+{
+    unsigned first = PAGE_SIZE - g->b->off, size = n >= 4 ? 4 : n >= 2 ? 2 : 1;
+    u32 want = (u32)bytes_at(g->b, first + at, size);
+
+    if (size == 2)
+        e1(&g->e, 0x66);
+    emit_rm(&g->e, false, size == 1 ? 0x80 : 0x81, 7, T1, (s32)at); /* CMP, imm */
+    eb(&g->e, &want, size);
+    gen_stub(g, STUB_APART, emit_jcc_fwd(&g->e, CC_NE));
+    if (n > size)
+        compare_next(g, at + size, n - size);
+}
+
+/* The rest of the instruction must be in the page that comes next now. */
+static void check_next(struct gen *g)
+{
+    unsigned rest = (unsigned)g->b->off + g->b->insn[0].len - PAGE_SIZE;
+
+    if (g->flags == FLAGS_HOST) {
+        gen_flags_save(g);
+        g->flags = FLAGS_ENV;
+    }
+    gen_next_page(g);
+    compare_next(g, 0, rest);
 }
 
 static void one(struct gen *g)
@@ -146,6 +175,8 @@ void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
     g.x = &b->insn[0];
     if (b->checked)
         check_bytes(&g);
+    if (b->straddles)
+        check_next(&g);
     for (unsigned n = 0; n < b->n; n++) {
         g.x = &b->insn[n];
         one(&g);

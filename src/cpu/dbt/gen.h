@@ -24,6 +24,7 @@ enum stub_kind {
     STUB_POLL,    /* a request of another thread, met at an exit */
     STUB_JUMP,    /* the jump cache does not have it */
     STUB_VEC,     /* the vector registers are not there */
+    STUB_APART,   /* the rest of a straddling instruction is not there */
     STUB_CHANGED, /* the code is not what was translated */
 };
 
@@ -65,7 +66,8 @@ struct link_site {
 
 /* T1 at the lookup: the branch's offset in its page, and what a RET has popped. */
 #define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
-#define BRANCH_NONE BIT(31)  /* no branch: the code goes on there */
+#define BRANCH_NONE BIT(31)  /* no branch: the code goes on there; in the upper half, the void block
+                                (index + 1) whose way out it was */
 
 #define MAX_STUBS (MAX_BLOCK_INSNS * 3 + 8)
 
@@ -124,6 +126,8 @@ void gen_check(struct gen *g, unsigned size, bool write, unsigned align);
 void gen_mem(struct gen *g);
 /* The same for the stack at RSP + disp. */
 void gen_stack(struct gen *g, s32 disp, unsigned size, bool write);
+/* T1: host address of the next page, if instructions may be fetched from it; else STUB_APART. */
+void gen_next_page(struct gen *g);
 /* Behind the instruction's last host instruction: where its stubs go on. */
 void gen_insn_done(struct gen *g);
 

@@ -177,6 +177,8 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     c->ip = c->rip = c->env.page_va + s.off;
     c->env.vec_wanted = 0;
     flags_in(c, s.flags);
+    if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
+        dbt_forget_block(c);
     interpret(c);
     if (must_leave(c) || dbt_key(c) != c->env.key)
         return leave(c);
@@ -206,7 +208,8 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
 
 u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
-    u64 from = c->env.page_va + (t1 & (PAGE_SIZE - 1));
+    u64 from = c->env.page_va + (t1 & (PAGE_SIZE - 1)), code;
+    u32 epoch = cache_epoch(c);
 
     c->env.vec_wanted = 0;
     dbt_flags_in(c);
@@ -219,5 +222,8 @@ u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (must_leave(c))
         return leave(c);
     state(c)->lookups++;
-    return dbt_code_at(c, true);
+    code = dbt_code_at(c, true);
+    if (t1 >> 32 && !c->leave)
+        dbt_forward(c, (u32)(t1 >> 32) - 1, epoch, code);
+    return code;
 }

@@ -168,6 +168,17 @@ static u32 branch_info(const struct xinsn *x)
     return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
 }
 
+/* The interpreter fetches the instruction from both pages. */
+static void apart(struct gen *g, const struct stub *s)
+{
+    struct op_site site = {.off = s->x->off,
+                           .len = (u8)(PAGE_SIZE - s->x->off),
+                           .flags = s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0};
+
+    emit_call(&g->e, g->d->op_end);
+    eb(&g->e, &site, sizeof(site));
+}
+
 static void one_stub(struct gen *g, const struct stub *s)
 {
     if (s->branch)
@@ -188,6 +199,9 @@ static void one_stub(struct gen *g, const struct stub *s)
     case STUB_JUMP:
         emit_mov_imm(&g->e, T1, branch_info(s->x));
         emit_jmp(&g->e, g->d->lookup);
+        break;
+    case STUB_APART:
+        apart(g, s);
         break;
     case STUB_VEC:
         emit_call(&g->e, g->d->vec_load);

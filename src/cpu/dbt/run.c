@@ -154,6 +154,15 @@ static u64 leave(struct vcpu *c)
     return (uintptr_t)state(c)->dbt->code.rx + state(c)->dbt->leave;
 }
 
+/* The page behind the one that runs, if the TLB has it. */
+static const u8 *next_page(const struct vcpu *c)
+{
+    gva_t va = lin_add(c, c->rip & PAGE_MASK, PAGE_SIZE);
+    const struct tlb_entry *e = &c->tlb.row[mmu_fetch(c)][tlb_slot(va)];
+
+    return e->xtag == va ? (const u8 *)(uintptr_t)e->page : NULL;
+}
+
 /* Lock held. NULL if the cache is full. */
 static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p, unsigned off)
 {
@@ -171,6 +180,7 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
         .off = (u16)off,
         .checked = atomic_load(&m->mixed),
         .exact = c->vm->exact_flags,
+        .next = next_page(c),
     };
     xlat_decode(b);
     xlat_analyse(b);
@@ -233,6 +243,16 @@ static struct tb *block_at(struct vcpu *c)
             drop_all(c);
     }
     return tb;
+}
+
+void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
+{
+    struct dbt *d = state(c)->dbt;
+
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->epoch) == epoch)
+        dbt_patch(d, d->tb[from].out, (u32)(code - (uintptr_t)d->code.rx));
+    pthread_mutex_unlock(&d->lock);
 }
 
 u64 dbt_code_at(struct vcpu *c, bool remember)
@@ -365,4 +385,5 @@ const struct engine_ops engine_dbt = {
     .vcpu_attach = dbt_attach,
     .vcpu_detach = dbt_detach,
     .run = dbt_run,
+    .report = dbt_report,
 };

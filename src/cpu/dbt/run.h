@@ -3,6 +3,8 @@
 #pragma once
 #include "cpu/dbt/cache.h"
 
+#include <stdio.h>
+
 /*
  * Host address of the code for the instruction at RIP, translated if need be; the flags are then
  * those in dbt_env. `remember`: in the jump cache. Or the way back to C, if there is none. Raises
@@ -12,8 +14,14 @@ u64 dbt_code_at(struct vcpu *c, bool remember);
 /* The same for a place in the page that runs; the branch at `place` will lead there. The host's
    flags are the guest's. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
+/* The way out of a void block leads to the code that has taken its place, unless all blocks have been
+   dropped since `epoch`. */
+void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code);
 /* The block at RIP is not what is there now. */
 void dbt_forget_block(struct vcpu *c);
+
+/* --stats */
+void dbt_report(const struct vm *vm, FILE *to);
 
 /* Between dbt_env.flags and vcpu.lf. */
 void dbt_flags_in(struct vcpu *c);
