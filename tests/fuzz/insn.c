@@ -5,10 +5,8 @@
  * after each, faults being delivered or stepped over; or, with a limit on its time, as the engine
  * runs; or both ways, which must come to the same. Set INSN_TRACE to see the instructions.
  */
-#include "cpu/excp.h"
-#include "cpu/interp/interp.h"
-#include "insn_check.h"
-#include "insn_head.h"
+#include "insn_end.h"
+#include "insn_step.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -19,62 +17,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 #define MAX_STEPS 200
 
 static struct guest guest;
-
-/* The engine's housekeeping between instructions, as far as single steps need it. False: shutdown.
- */
-static bool between(struct vcpu *c, const struct head *h, unsigned step)
-{
-    u32 req = atomic_exchange(&c->req, REQ_INTR); /* the request makes REP instructions short */
-    int vector;
-
-    if (req & REQ_TLB_FLUSH)
-        tlb_flush_all(c);
-    if (req & REQ_INIT) {
-        vcpu_reset(c, true);
-        lapic_reset(c->lapic, true);
-    }
-    if (c->activity == ACTIVITY_WAIT_SIPI)
-        return false;
-    if (c->pending_db && !(c->shadow & SHADOW_MOV_SS)) {
-        c->ip = c->rip;
-        if (!cpu_deliver_event(c, VEC_DB, INT_TRAP))
-            return false;
-    }
-    if (c->shadow)
-        return true;
-    c->ip = c->rip;
-    if ((req & REQ_NMI) && !c->nmi_blocked)
-        return cpu_deliver_event(c, VEC_NMI, INT_EXTERNAL);
-    vector = c->eflags & EFLAGS_IF ? lapic_pending(c->lapic) : -1;
-    if (vector >= 0) {
-        lapic_accept(c->lapic, (u8)vector);
-        return cpu_deliver_event(c, (u8)vector, INT_EXTERNAL);
-    }
-    if ((h->how & (H_EVENTS | H_RUN)) == H_EVENTS && step % 16 == 15)
-        return cpu_deliver_event(c, h->event, INT_EXTERNAL);
-    return c->activity == ACTIVITY_RUN ||
-           ((h->how & (H_EVENTS | H_RUN)) == H_EVENTS && c->activity == ACTIVITY_HLT);
-}
-
-static bool step(struct vcpu *c, const struct head *h)
-{
-    const struct kept was = keep(c);
-
-    if (c->activity != ACTIVITY_RUN)
-        return true;
-    if (interp_step(c))
-        return true;
-    check_kept(c, &was);
-    c->shadow = 0;
-    c->pending_db = 0;
-    if (h->how & H_DELIVER)
-        return cpu_deliver(c);
-    c->rip = c->ip + 1;
-    if (c->mode != MODE_64)
-        c->rip = (u32)c->rip;
-    c->eflags &= ~(u32)EFLAGS_RF;
-    return c->mode != MODE_64 || is_canonical(c, c->rip);
-}
 
 /* True if it came to an end. */
 static bool run_steps(struct vcpu *c, const struct head *h)
@@ -109,40 +51,6 @@ static bool run_engine(struct vcpu *c)
     return exit != VCPU_KICK;
 }
 
-/* What two runs of an input must agree on. */
-struct end {
-    struct kept kept;
-    struct fpu fpu;
-    u64 rip, cr2, dr6, dr7;
-    u8 activity, nmi_blocked;
-    u8 ram[8][PAGE_SIZE];
-};
-
-static void take_end(const struct guest *g, struct end *e)
-{
-    static const u32 pages[ARRAY_SIZE(e->ram)] = {AT_CODE,
-                                                  AT_CODE0,
-                                                  AT_DATA,
-                                                  AT_STACK3 - PAGE_SIZE,
-                                                  AT_STACK0 - PAGE_SIZE,
-                                                  AT_ODD + 0x8000,
-                                                  AT_DATA16,
-                                                  AT_STACK_TSS - PAGE_SIZE};
-    const struct vcpu *c = g->c;
-
-    memset(e, 0, sizeof(*e));
-    e->kept = keep(c);
-    e->fpu = c->fpu;
-    e->rip = c->rip;
-    e->cr2 = c->cr2;
-    e->dr6 = c->dr6;
-    e->dr7 = c->dr7;
-    e->activity = c->activity;
-    e->nmi_blocked = c->nmi_blocked;
-    for (unsigned n = 0; n < ARRAY_SIZE(pages); n++)
-        memcpy(e->ram[n], g->vm.mem->ram + pages[n], PAGE_SIZE);
-}
-
 static void compare(const struct end *steps, const struct end *engine)
 {
     BUG_ON(steps->activity != engine->activity);
@@ -175,7 +83,7 @@ static void once(struct guest *g)
 
     if (g->c)
         return;
-    guest_build(g);
+    guest_build(g, &engine_interp);
     sigaction(SIGPROF, &sa, NULL);
     if (getenv("INSN_TRACE"))
         g->vm.trace = (struct trace){.kinds = TRACE_INSN | TRACE_EXCEPTION, .to = stderr};

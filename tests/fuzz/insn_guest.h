@@ -368,7 +368,7 @@ static void guard_ram(struct mem *mem)
     mem->ram = ram;
 }
 
-static void guest_build(struct guest *g)
+static void guest_build(struct guest *g, const struct engine_ops *engine)
 {
     static const struct lapic_ops ops = {on_intr, on_nmi, on_intr, on_init, on_sipi};
     static const gpa_t code[] = {AT_CODE, AT_CODE0, AT_CODE16, AT_CODE16 + 0xf000, AT_ODD};
@@ -382,14 +382,14 @@ static void guest_build(struct guest *g)
     pthread_cond_init(&g->vm.exclusive_cond, NULL);
     bus_init(&g->vm.pio, "pio", &g->vm.lock);
     bus_init(&g->vm.mmio, "mmio", &g->vm.lock);
-    g->vm.engine = &engine_interp;
+    g->vm.engine = engine;
     g->vm.ncpus = 1;
     BUG_ON(cpu_model_parse(&g->vm.model, "max", &err) != 0);
     BUG_ON(mem_new(&g->vm.mem, RAM, &g->vm.mmio, &err) != 0);
     BUG_ON(clock_new_manual(&g->vm.clock) || lapic_bus_new(&g->lapics) ||
            vcpu_new(&g->c, &g->vm, 0) ||
            lapic_new(&g->c->lapic, g->lapics, g->vm.clock, 0, true, &ops, g->c));
-    BUG_ON(engine_interp.vcpu_attach(g->c, &err) != 0);
+    BUG_ON(engine->vcpu_attach(g->c, &err) != 0);
     BUG_ON(bus_claim(&g->vm.pio, 0, 0x3ff, &device_ops, &g->pio, "ports") ||
            bus_claim(&g->vm.mmio, DEVICE_MMIO, DEVICE_MMIO + 0xfff, &device_ops, &g->mmio, "mmio"));
     put_gdt(g);
@@ -412,8 +412,8 @@ static void guest_reset(struct guest *g)
     for (unsigned n = 0; n < RAM / PAGE_SIZE; n++) {
         if (!mem->pages[n].has_code)
             continue;
+        mem_code_changed(mem, n);
         mem->pages[n].has_code = 0;
-        mem->pages[n].code_gen++;
     }
     memset(&g->pio, 0, sizeof(g->pio));
     memset(&g->mmio, 0, sizeof(g->mmio));

@@ -11,6 +11,7 @@
 #include "cpu/excp.h"
 #include "cpu/fill.h"
 #include "cpu/interp/blocks.h"
+#include "cpu/interp/interp.h"
 
 static struct dbt_cpu *state(const struct vcpu *c)
 {
@@ -32,6 +33,14 @@ static u64 leave(struct vcpu *c)
 static bool must_leave(const struct vcpu *c)
 {
     return c->leave || atomic_load_explicit(&c->req, memory_order_relaxed);
+}
+
+/* After an instruction that has set c->leave. The key may be another then. */
+static bool must_leave_after(struct vcpu *c)
+{
+    if (c->leave)
+        return !interp_resume(c) || !dbt_resync(c);
+    return atomic_load_explicit(&c->req, memory_order_relaxed) != 0;
 }
 
 static u64 wrap(const struct vcpu *c, u64 rip)
@@ -105,7 +114,9 @@ static u32 cache_epoch(const struct vcpu *c)
    them may have dropped all code: `epoch` is that of before. */
 static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u32 epoch)
 {
-    if (must_leave(c) || c->rip != expected || epoch != cache_epoch(c))
+    u32 key = c->env.key;
+
+    if (c->rip != expected || must_leave_after(c) || key != c->env.key || epoch != cache_epoch(c))
         return leave(c);
     if (site_flags & SITE_FLAGS_OUT)
         dbt_flags_out(c);
@@ -180,7 +191,7 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
         dbt_forget_block(c);
     interpret(c);
-    if (must_leave(c) || dbt_key(c) != c->env.key)
+    if (must_leave_after(c) || !dbt_resync(c))
         return leave(c);
     c->ip = c->rip;
     dbt_flags_out(c);
@@ -222,7 +233,7 @@ u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (must_leave(c))
         return leave(c);
     state(c)->lookups++;
-    code = dbt_code_at(c, true);
+    code = dbt_code_at(c, false);
     if (t1 >> 32 && !c->leave)
         dbt_forward(c, (u32)(t1 >> 32) - 1, epoch, code);
     return code;

@@ -255,21 +255,26 @@ void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
     pthread_mutex_unlock(&d->lock);
 }
 
-u64 dbt_code_at(struct vcpu *c, bool remember)
+u64 dbt_code_at(struct vcpu *c, bool cached)
 {
     struct dbt *d = state(c)->dbt;
+    const struct jump_entry *j = (struct jump_entry *)(void *)c->env.jumps + jump_slot(c->rip);
     u32 epoch = atomic_load(&d->epoch);
-    struct tb *tb = block_at(c);
+    struct tb *tb;
     u64 code;
 
+    if (cached && j->va == c->rip) {
+        c->env.page_va = c->rip & PAGE_MASK;
+        return j->code;
+    }
+    tb = block_at(c);
     if (!tb)
         return leave(c);
     if (atomic_load(&d->epoch) != epoch)
         choose_jumps(c);
     code = (uintptr_t)d->code.rx + tb->entry_env;
     c->env.page_va = c->rip & PAGE_MASK;
-    if (remember)
-        jumps_add(c, c->rip, code);
+    jumps_add(c, c->rip, code);
     return code;
 }
 
@@ -307,6 +312,15 @@ void dbt_forget_block(struct vcpu *c)
     pthread_mutex_unlock(&d->lock);
 }
 
+bool dbt_resync(struct vcpu *c)
+{
+    c->env.key = dbt_key(c);
+    if (!translatable(c->env.key))
+        return false;
+    choose_jumps(c);
+    return true;
+}
+
 /* The engine. */
 
 static void run_code(struct vcpu *c)
@@ -315,12 +329,10 @@ static void run_code(struct vcpu *c)
 
     c->leave = false;
     c->ip = c->rip;
-    c->env.key = dbt_key(c);
-    if (!translatable(c->env.key)) {
+    if (!dbt_resync(c)) {
         interp_blocks(c);
         return;
     }
-    choose_jumps(c);
     dbt_flags_out(c);
     code = dbt_code_at(c, true);
     if (c->leave) { /* code in a device */
