@@ -16,6 +16,8 @@ struct dbt_env {
                     OF in AL */
     u8 vec_live; /* the vector registers of the guest are in those of the host */
     u8 vec_wanted; /* … and must be when the helper is done */
+    u32 serial; /* of what the jump cache in force holds: no two states of two caches have the same
+                 */
     u32 host_mxcsr;
     u32 key; /* translation key of the state the CPU is in */
 };

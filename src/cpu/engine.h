@@ -19,7 +19,7 @@ struct engine_ops {
     const char *name;
     must_check int (*vcpu_attach)(struct vcpu *c, struct err *err); /* sets c->engine_state */
     void (*vcpu_detach)(struct vcpu *c);
-    enum vcpu_exit (*run)(struct vcpu *c); /* the vCPU's own thread */
+    enum vcpu_exit (*run)(struct vcpu *c);         /* the vCPU's own thread */
     void (*report)(const struct vm *vm, FILE *to); /* what it has done; no CPU runs. May be NULL */
 };
 

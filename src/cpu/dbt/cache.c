@@ -136,6 +136,25 @@ void dbt_kill(struct dbt *d, struct tb *t)
     d->invalidated++;
 }
 
+static void kill_page(struct dbt *d, struct code_page *p)
+{
+    for (u32 n = p->first; n; n = d->tb[n - 1].page_next)
+        dbt_kill(d, &d->tb[n - 1]);
+    p->first = 0;
+}
+
+void dbt_page_at(struct dbt *d, u64 page, u64 va)
+{
+    struct code_page *p = &d->page[page];
+
+    if (!p->va)
+        p->va = va + 1;
+    if (p->va == va + 1 || p->aliased)
+        return;
+    kill_page(d, p);
+    p->aliased = true;
+}
+
 void dbt_code_changed(void *opaque, u64 page)
 {
     struct dbt *d = opaque;
@@ -145,9 +164,9 @@ void dbt_code_changed(void *opaque, u64 page)
     pthread_mutex_lock(&d->lock);
     if (p->first && p->changes < MIXED_AFTER)
         p->changes++;
-    for (u32 n = p->first; n; n = d->tb[n - 1].page_next)
-        dbt_kill(d, &d->tb[n - 1]);
-    p->first = 0;
+    kill_page(d, p);
+    p->va = 0;
+    p->aliased = false;
     if (p->changes == MIXED_AFTER)
         atomic_store(&m->mixed, 1);
     atomic_store(&m->has_code, 0); /* before the count: who reads the new one sees this */

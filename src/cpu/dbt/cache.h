@@ -26,7 +26,7 @@ struct tb {               /* a translated block */
     u32 entry;            /* offset of its code in the cache; the host's flags are the guest's */
     u32 entry_env;        /* the same with the flags in dbt_env.flags */
     u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
-    u32 out;       /* place of the branch that ends the way out */
+    u32 out;              /* place of the branch that ends the way out */
     u32 end;              /* of its code */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
@@ -35,8 +35,10 @@ struct tb {               /* a translated block */
 
 /* What is known of a RAM page that code was translated from. */
 struct code_page {
-    u32 first;   /* tb, index + 1 */
-    u32 changes; /* times that a write dropped blocks, up to MIXED_AFTER: then the page counts as
+    u64 va;       /* where it was first executed, + 1 */
+    bool aliased; /* and elsewhere too: its exits to other pages are not linked */
+    u32 first;    /* tb, index + 1 */
+    u32 changes;  /* times that a write dropped blocks, up to MIXED_AFTER: then the page counts as
                     mixed (mem_page.mixed), and its blocks compare their own bytes */
 };
 
@@ -52,6 +54,7 @@ struct dbt { /* shared by the CPUs of a machine */
     u32 bucket[TB_BUCKETS];
     struct code_page *page; /* by RAM page */
     _Atomic u32 epoch;      /* counts the times that all was dropped */
+    _Atomic u32 serial;     /* the last number of a jump cache's content; 0 is none */
     unsigned users;         /* CPUs attached */
     bool bmi2;
     /* Thunks: offsets in the cache. */
@@ -61,19 +64,22 @@ struct dbt { /* shared by the CPUs of a machine */
 
 /* Where indirect branches and those to other pages find their targets: by linear address, for one
    address space and key. */
-#define JUMPS 4096u
+#define JUMPS        4096u
+#define KERNEL_JUMPS 16384u
 #define JUMPS_LISTED 64u
 struct jump_entry {
     u64 va; /* no_jump of its slot when empty */
     u64 code;
 };
 struct jumps {
-    struct jump_entry entry[JUMPS];
     u32 gen, epoch; /* of the TLB's table, of the TLB */
     u32 key, cache_epoch;
+    u32 serial;
+    u32 size; /* entries */
     u32 nfilled;
     u16 filled[JUMPS_LISTED];
     u64 pages[16]; /* hashed: pages with a target */
+    struct jump_entry entry[];
 };
 
 struct insn_slot { /* a decoded instruction for the interpreter's functions; its bytes are compared
@@ -87,10 +93,10 @@ struct insn_slot { /* a decoded instruction for the interpreter's functions; its
 #define INSN_SLOTS 4096u
 
 /* As emitted by link.c. */
-static inline unsigned jump_slot(u64 va)
+static inline unsigned jump_slot(const struct jumps *j, u64 va)
 {
     u32 v = (u32)va;
-    return ((v ^ (v << 6 | v >> 26)) >> 4) & (JUMPS - 1);
+    return ((v ^ (v << 6 | v >> 26)) >> 4) & (j->size - 1);
 }
 
 static inline u64 no_jump(unsigned slot)
@@ -106,6 +112,8 @@ struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key);
 /* A new block, not yet found by dbt_find; NULL if there is no room. Then dbt_publish. */
 struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key);
 void dbt_publish(struct dbt *d, struct tb *tb);
+/* The page is about to be executed at `va`. Lock held. */
+void dbt_page_at(struct dbt *d, u64 page, u64 va);
 /* The block's entries lead to its way out from now on. */
 void dbt_kill(struct dbt *d, struct tb *tb);
 /* Everything goes; no CPU may be in translated code, or come back to it from a helper. */

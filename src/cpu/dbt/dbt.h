@@ -113,6 +113,7 @@ struct xblock {
     bool straddles; /* a single instruction that goes on in the next page: its code compares the
                        bytes there, under whatever page is mapped then */
     const u8 *next; /* that page's bytes now; NULL: not known */
+    bool aliased;   /* the page is executed at several addresses */
     bool checked;   /* the page mixes code and data: the code compares its own bytes */
     bool exact;     /* faults find all flags, not only live ones */
     bool flags_in;  /* needs the flags of its predecessor */
@@ -123,7 +124,8 @@ struct xblock {
 /* A CPU's part of the engine: vcpu.engine_state. */
 struct dbt_cpu {
     struct dbt *dbt;
-    struct jumps kernel, space[TLB_SPACES][2]; /* user, supervisor */
+    struct jumps *jumps;                         /* in force */
+    struct jumps *kernel, *space[TLB_SPACES][2]; /* user, supervisor */
     struct insn_slot slot[INSN_SLOTS];
     struct xblock block;                   /* being translated */
     u64 ops[ZYDIS_MNEMONIC_MAX_VALUE + 1]; /* interpreted instructions, by mnemonic */

@@ -34,6 +34,7 @@ struct stub {
     u8 flags_out; /* STUB_MISS: behind the instruction */
     u32 branch;   /* place of the offset to patch; 0: none */
     u32 branch2;
+    u32 far;         /* STUB_JUMP: place of the serial number */
     u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_VEC: back to */
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
@@ -64,10 +65,15 @@ struct link_site {
 #define SITE_FLAGS_IN  BIT(0) /* dbt_env.flags are those of the guest */
 #define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
 
-/* T1 at the lookup: the branch's offset in its page, and what a RET has popped. */
+/*
+ * T1 at the lookup: the branch's offset in its page; what a RET has popped; BRANCH_NONE: no branch,
+ * the code goes on there. In the upper half, a void block whose way out it was (index + 1), or with
+ * BRANCH_FAR the place of the serial number of an exit that may be linked.
+ */
 #define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
-#define BRANCH_NONE BIT(31)  /* no branch: the code goes on there; in the upper half, the void block
-                                (index + 1) whose way out it was */
+#define BRANCH_FAR  BIT(30)
+#define BRANCH_NONE BIT(31)
+#define FAR_BRANCH  36u /* from the serial number to the branch's offset */
 
 #define MAX_STUBS (MAX_BLOCK_INSNS * 3 + 8)
 
@@ -139,7 +145,8 @@ void gen_vec_ready(struct gen *g);
 void gen_op(struct gen *g);
 /* link.c */
 void gen_exit_near(struct gen *g, s64 off,
-                   int cond);        /* cond: -1 none; falls through if not taken */
-void gen_exit_target(struct gen *g); /* to the linear address in T0 */
-void gen_next(struct gen *g);        /* to the instruction behind the block */
+                   int cond); /* cond: -1 none; falls through if not taken */
+/* To the linear address in T0. `far`: place of the serial number of a direct exit, or 0. */
+void gen_exit_target(struct gen *g, u32 far);
+void gen_next(struct gen *g); /* to the instruction behind the block */
 void gen_stubs(struct gen *g);

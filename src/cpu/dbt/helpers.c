@@ -114,10 +114,16 @@ static u32 cache_epoch(const struct vcpu *c)
    them may have dropped all code: `epoch` is that of before. */
 static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u32 epoch)
 {
-    u32 key = c->env.key;
+    bool changed = c->leave; /* the code itself, perhaps */
 
-    if (c->rip != expected || must_leave_after(c) || key != c->env.key || epoch != cache_epoch(c))
+    if (c->rip != expected || must_leave_after(c) || epoch != cache_epoch(c))
         return leave(c);
+    if (changed) {
+        c->env.vec_wanted = 0;
+        c->ip = c->rip;
+        dbt_flags_out(c);
+        return dbt_code_at(c, true);
+    }
     if (site_flags & SITE_FLAGS_OUT)
         dbt_flags_out(c);
     return code;
@@ -234,7 +240,11 @@ u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
         return leave(c);
     state(c)->lookups++;
     code = dbt_code_at(c, false);
-    if (t1 >> 32 && !c->leave)
+    if (c->leave)
+        return code;
+    if (t1 & BRANCH_FAR)
+        dbt_link_far(c, (u32)(t1 >> 32), epoch, code);
+    else if (t1 >> 32)
         dbt_forward(c, (u32)(t1 >> 32) - 1, epoch, code);
     return code;
 }

@@ -8,7 +8,6 @@
 #include "cpu/dbt/gen.h"
 
 #define OP_CMP_IMM8 0x83u
-#define JUMP_MASK   ((JUMPS - 1) << 4)
 
 static void poll(struct gen *g, s32 target)
 {
@@ -41,13 +40,56 @@ static bool is_backward(const struct gen *g, s64 off)
     return off <= g->x->off;
 }
 
-static void far_exit(struct gen *g, s64 off)
+/* The request is met by the lookup. */
+static void poll_far(struct gen *g, s64 off)
+{
+    bool w = (g->b->key & KEY_MODE) == MODE_64;
+
+    gen_flags_clobber(g, g->x->live);
+    env_load(g, true, T0, AT_ENV(page_va));
+    emit_lea(&g->e, w, T0, T0, -1, 0, (s32)off);
+    emit_rm(&g->e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
+    e1(&g->e, 0);
+    gen_stub(g, STUB_JUMP, emit_jcc_fwd(&g->e, CC_NE));
+}
+
+static void plain_far_exit(struct gen *g, s64 off, u32 serial)
 {
     bool w = (g->b->key & KEY_MODE) == MODE_64;
 
     env_load(g, true, T0, AT_ENV(page_va));
     emit_lea(&g->e, w, T0, T0, -1, 0, (s32)off);
-    gen_exit_target(g);
+    gen_exit_target(g, serial);
+}
+
+/* To another page: straight to the target if what the jump cache holds is what it was when the
+   branch was linked, so that the same code is mapped there; else through the jump cache. */
+static void far_exit(struct gen *g, s64 off)
+{
+    bool w = (g->b->key & KEY_MODE) == MODE_64;
+    struct emit *e = &g->e;
+    s32 pages = (s32)(off & (s64)PAGE_MASK);
+    u32 serial, other;
+
+    if (off <= g->x->off)
+        poll_far(g, off);
+    if (g->b->aliased) {
+        plain_far_exit(g, off, 0);
+        return;
+    }
+    gen_flags_clobber(g, g->x->live);
+    emit_nops(e, (0 - (e->at + 7)) & 3);
+    emit_rm(e, false, 0x81, 7, H_RSP, AT_ENV(serial)); /* CMP, imm32 */
+    serial = e->at;
+    e4(e, 0);
+    other = emit_jcc_fwd(e, CC_NE);
+    env_load(g, true, T0, AT_ENV(page_va));
+    emit_lea(e, w, T0, T0, -1, 0, pages);
+    env_store(g, true, T0, AT_ENV(page_va));
+    emit_nops(e, serial + FAR_BRANCH - 1 - e->at);
+    (void)emit_jmp_fwd(e);
+    emit_land(e, other);
+    plain_far_exit(g, off, serial);
 }
 
 /* The exit itself, taken always; the flags afterwards are those before. */
@@ -91,7 +133,7 @@ void gen_next(struct gen *g)
     exit_always(g, g->b->end);
 }
 
-void gen_exit_target(struct gen *g)
+void gen_exit_target(struct gen *g, u32 far)
 {
     struct emit *e = &g->e;
     struct stub *s;
@@ -105,10 +147,11 @@ void gen_exit_target(struct gen *g)
     }
     emit_rr(e, false, 0x33, T1, T0);
     eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3); /* AND R10D */
-    e4(e, JUMP_MASK);
+    e4(e, (g->row == MMU_SUPER_SMAP ? KERNEL_JUMPS - 1 : JUMPS - 1) << 4);
     emit_rm(e, true, 0x03, T1, H_RSP, AT_ENV(jumps));
     emit_rm(e, true, 0x3b, T0, T1, 0);
     s = gen_stub(g, STUB_JUMP, emit_jcc_fwd(e, CC_NE));
+    s->far = far;
     emit_rm(e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
     e1(e, 0);
     s->branch2 = emit_jcc_fwd(e, CC_NE);
@@ -197,7 +240,7 @@ static void one_stub(struct gen *g, const struct stub *s)
         link_call(g, s, 0);
         break;
     case STUB_JUMP:
-        emit_mov_imm(&g->e, T1, branch_info(s->x));
+        emit_mov_imm(&g->e, T1, branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0));
         emit_jmp(&g->e, g->d->lookup);
         break;
     case STUB_APART:

@@ -8,6 +8,7 @@
 
 #include "cpu/access.h"
 #include "cpu/dbt/dbt.h"
+#include "cpu/dbt/gen.h"
 #include "cpu/dbt/thunk.h"
 #include "cpu/engine.h"
 #include "cpu/exclusive.h"
@@ -79,15 +80,16 @@ void dbt_flags_out(struct vcpu *c)
 
 /* The jump cache. */
 
-static void jumps_clear(struct jumps *j)
+static void jumps_clear(struct jumps *j, struct dbt *d)
 {
     if (j->nfilled > JUMPS_LISTED)
-        memset(j->entry, 0, sizeof(j->entry));
+        memset(j->entry, 0, j->size * sizeof(j->entry[0]));
     for (unsigned n = 0; n < j->nfilled && n < JUMPS_LISTED; n++)
         j->entry[j->filled[n]] = (struct jump_entry){.va = 0};
     j->entry[0].va = no_jump(0);
     j->nfilled = 0;
     memset(j->pages, 0, sizeof(j->pages));
+    j->serial = atomic_fetch_add(&d->serial, 1) + 1;
 }
 
 static unsigned page_hash(u64 va)
@@ -114,8 +116,8 @@ static struct jumps *jumps_of(struct vcpu *c)
     unsigned row = mmu_fetch(c);
 
     if (row == MMU_SUPER_SMAP)
-        return &d->kernel;
-    return &d->space[c->tlb.now - c->tlb.space][row == MMU_SUPER];
+        return d->kernel;
+    return d->space[c->tlb.now - c->tlb.space][row == MMU_SUPER];
 }
 
 static void choose_jumps(struct vcpu *c)
@@ -125,19 +127,21 @@ static void choose_jumps(struct vcpu *c)
 
     if (j->gen != gen || j->key != c->env.key || j->cache_epoch != epoch ||
         (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
-        jumps_clear(j);
+        jumps_clear(j, state(c)->dbt);
         j->gen = gen;
         j->key = c->env.key;
         j->cache_epoch = epoch;
     }
     j->epoch = c->tlb.epoch;
+    state(c)->jumps = j;
     c->env.jumps = (u8 *)j->entry;
+    c->env.serial = j->serial;
 }
 
 static void jumps_add(struct vcpu *c, u64 va, u64 code)
 {
-    struct jumps *j = (struct jumps *)(void *)c->env.jumps;
-    unsigned slot = jump_slot(va), h = page_hash(va);
+    struct jumps *j = state(c)->jumps;
+    unsigned slot = jump_slot(j, va), h = page_hash(va);
 
     if (j->nfilled < JUMPS_LISTED)
         j->filled[j->nfilled] = (u16)slot;
@@ -178,6 +182,7 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
         .page = p->page,
         .host = p->host - off,
         .off = (u16)off,
+        .aliased = d->page[p->page].aliased,
         .checked = atomic_load(&m->mixed),
         .exact = c->vm->exact_flags,
         .next = next_page(c),
@@ -195,9 +200,11 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
    write since then clears has_code under the lock: look again. */
 static struct tb *find_or_make(struct vcpu *c, struct dbt *d, const struct place *p, unsigned off)
 {
-    struct tb *tb = dbt_find(d, (u32)p->page, off, c->env.key);
+    struct tb *tb;
     const struct mem_page *m = &c->vm->mem->pages[p->page];
 
+    dbt_page_at(d, p->page, c->rip & PAGE_MASK);
+    tb = dbt_find(d, (u32)p->page, off, c->env.key);
     if (tb)
         return tb;
     if (!atomic_load(&m->has_code) && !atomic_load(&m->mixed))
@@ -255,17 +262,32 @@ void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* With several CPUs only once: another one may be between the number and the branch. */
+void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code)
+{
+    struct dbt *d = state(c)->dbt;
+    u32 *serial = (u32 *)(void *)(d->code.rw + place);
+
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
+        dbt_patch(d, place + FAR_BRANCH, (u32)(code - (uintptr_t)d->code.rx));
+        __atomic_store_n(serial, c->env.serial, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
 u64 dbt_code_at(struct vcpu *c, bool cached)
 {
     struct dbt *d = state(c)->dbt;
-    const struct jump_entry *j = (struct jump_entry *)(void *)c->env.jumps + jump_slot(c->rip);
+    const struct jumps *j = state(c)->jumps;
+    const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
     u32 epoch = atomic_load(&d->epoch);
     struct tb *tb;
     u64 code;
 
-    if (cached && j->va == c->rip) {
+    if (cached && known->va == c->rip) {
         c->env.page_va = c->rip & PAGE_MASK;
-        return j->code;
+        return known->code;
     }
     tb = block_at(c);
     if (!tb)
@@ -357,9 +379,34 @@ static int shared_dbt(struct dbt **out, struct vm *vm, struct err *err)
     return dbt_new(out, vm, vm->code_cache ? vm->code_cache : CACHE_DEFAULT, err);
 }
 
+#define JUMPS_BYTES(n) align_up(sizeof(struct jumps) + (n) * sizeof(struct jump_entry), 64)
+#define CPU_BYTES      align_up(sizeof(struct dbt_cpu), 64)
+#define STATE_BYTES    (CPU_BYTES + JUMPS_BYTES(KERNEL_JUMPS) + 2 * TLB_SPACES * JUMPS_BYTES(JUMPS))
+
+static struct jumps *jumps_at(u8 **p, u32 size)
+{
+    struct jumps *j = (struct jumps *)(void *)*p;
+
+    j->size = size;
+    j->entry[0].va = no_jump(0);
+    *p += JUMPS_BYTES(size);
+    return j;
+}
+
+static void place_jumps(struct dbt_cpu *d)
+{
+    u8 *p = (u8 *)d + CPU_BYTES;
+
+    d->kernel = jumps_at(&p, KERNEL_JUMPS);
+    for (unsigned n = 0; n < TLB_SPACES; n++) {
+        d->space[n][0] = jumps_at(&p, JUMPS);
+        d->space[n][1] = jumps_at(&p, JUMPS);
+    }
+}
+
 static int dbt_attach(struct vcpu *c, struct err *err)
 {
-    struct dbt_cpu *d = mmap(NULL, sizeof(*d), PROT_READ | PROT_WRITE,
+    struct dbt_cpu *d = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     int rc;
 
@@ -369,13 +416,11 @@ static int dbt_attach(struct vcpu *c, struct err *err)
     if (!rc)
         rc = interp_attach(c, err);
     if (rc) {
-        munmap(d, sizeof(*d));
+        munmap(d, STATE_BYTES);
         return rc;
     }
     d->dbt->users++;
-    d->kernel.entry[0].va = no_jump(0);
-    for (unsigned n = 0; n < TLB_SPACES; n++)
-        d->space[n][0].entry[0].va = d->space[n][1].entry[0].va = no_jump(0);
+    place_jumps(d);
     c->env.host_mxcsr = MXCSR_RESET;
     c->engine_state = d;
     return 0;
@@ -387,7 +432,7 @@ static void dbt_detach(struct vcpu *c)
 
     if (--d->dbt->users == 0)
         dbt_free(d->dbt);
-    munmap(d, sizeof(*d));
+    munmap(d, STATE_BYTES);
     c->engine_state = NULL;
     interp_detach(c);
 }

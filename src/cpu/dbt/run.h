@@ -7,19 +7,21 @@
 
 /*
  * Host address of the code for the instruction at RIP, translated if need be; the flags are then
- * those in dbt_env. Or the way back to C, if there is none. `cached`: the jump cache may know; what it
- * knows may be void. Raises
- * fetch faults; c->ip is RIP.
+ * those in dbt_env. Or the way back to C, if there is none. `cached`: the jump cache may know; what
+ * it knows may be void. Raises fetch faults; c->ip is RIP.
  */
 u64 dbt_code_at(struct vcpu *c, bool cached);
 /* The same for a place in the page that runs; the branch at `place` will lead there. The host's
    flags are the guest's. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
+/* An exit to another page, whose serial number is at `place`, leads to `code` while what the jump
+   cache holds now is in force. */
+void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code);
 /* The state may have changed: key and jump cache are chosen anew. False if the interpreter must run
    this code. */
 must_check bool dbt_resync(struct vcpu *c);
-/* The way out of a void block leads to the code that has taken its place, unless all blocks have been
-   dropped since `epoch`. */
+/* The way out of a void block leads to the code that has taken its place, unless all blocks have
+   been dropped since `epoch`. */
 void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code);
 /* The block at RIP is not what is there now. */
 void dbt_forget_block(struct vcpu *c);

@@ -20,8 +20,8 @@ void interp_detach(struct vcpu *c);
  * between, `code` executes until c->leave is set or a request comes; it may throw.
  */
 enum vcpu_exit interp_loop(struct vcpu *c, void (*code)(struct vcpu *c));
-/* Whether the loop would come straight back to `code`: c->leave was for a change of state that it has
-   no part in. An STI's shadow ends then, since nothing is there that it would hold off. */
+/* Whether the loop would come straight back to `code`: c->leave was for a change of state that it
+   has no part in. An STI's shadow ends then, since nothing is there that it would hold off. */
 must_check bool interp_resume(struct vcpu *c);
 /* The interpreter's own. */
 void interp_blocks(struct vcpu *c);
