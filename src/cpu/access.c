@@ -4,6 +4,7 @@
 #include "cpu/exclusive.h"
 #include "cpu/excp.h"
 #include "cpu/fill.h"
+#include "cpu/lockstep.h"
 #include "cpu/system.h"
 #include "dev/lapic.h"
 
@@ -18,6 +19,8 @@ unsigned mmu_for_cpl(const struct vcpu *c, unsigned cpl)
 
 static u64 device_read(struct vcpu *c, gpa_t gpa, unsigned size)
 {
+    if (unlikely(c->trial != NULL))
+        trial_give_up(c->trial);
     if (is_lapic_page(c, gpa))
         return lapic_mmio_read(c->lapic, gpa & (PAGE_SIZE - 1), size);
     return bus_read(&c->vm->mmio, gpa, size);
@@ -25,6 +28,8 @@ static u64 device_read(struct vcpu *c, gpa_t gpa, unsigned size)
 
 static void device_write(struct vcpu *c, gpa_t gpa, unsigned size, u64 val)
 {
+    if (unlikely(c->trial != NULL))
+        trial_give_up(c->trial);
     if (is_lapic_page(c, gpa)) {
         lapic_mmio_write(c->lapic, gpa & (PAGE_SIZE - 1), size, (u32)val);
         c->leave = true; /* an EOI or TPR write may unmask an interrupt */
@@ -62,6 +67,13 @@ static no_tsan u64 read_place(struct vcpu *c, const struct place *p, unsigned si
     }
 }
 
+static void note_write(struct vcpu *c, u8 *host, u64 page, unsigned size)
+{
+    if (atomic_load(&c->vm->mem->pages[page].has_code))
+        trial_give_up(c->trial);
+    trial_note(c->trial, host, size);
+}
+
 static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned size, u64 val)
 {
     struct mem_page *page;
@@ -70,6 +82,8 @@ static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned 
         device_write(c, p->gpa, size, val);
         return;
     }
+    if (unlikely(c->trial != NULL))
+        note_write(c, p->host, p->page, size);
     switch (size) {
     case 1:
         host_st8(p->host, (u8)val);
@@ -332,6 +346,8 @@ bool lin_cmpxchg(struct vcpu *c, gva_t va, unsigned size, u64 *old, u64 new, uns
     p = tlb_fill(c, va, PFEC_W, how);
     if (!p.host)
         return cmpxchg_exclusive(c, va, size, old, new, how);
+    if (unlikely(c->trial != NULL))
+        note_write(c, p.host, p.page, size);
     ok = host_cmpxchg(p.host, size, old, new);
     mem_code_written(c->vm->mem, p.gpa, size);
     c->leave = true;
@@ -360,6 +376,8 @@ no_tsan bool lin_cmpxchg16(struct vcpu *c, gva_t va, u64 old[2], const u64 new[2
         memcpy(old, now, sizeof(now));
         return ok;
     }
+    if (unlikely(c->trial != NULL))
+        note_write(c, p.host, p.page, 16);
     __asm__ volatile("lock cmpxchg16b %[mem]"
                      : "=@ccz"(ok), "+a"(old[0]),
                        "+d"(old[1]), [mem] "+m"(*(unsigned __int128 *)(void *)p.host)

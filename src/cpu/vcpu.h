@@ -17,6 +17,7 @@
 
 struct lapic;
 struct blocks;
+struct trial;
 
 /* Visible part and descriptor cache of a segment register, LDTR or TR. */
 struct seg {
@@ -146,6 +147,7 @@ struct vcpu {
     struct lapic *lapic;
     struct blocks *blocks; /* decoded instructions: cpu/interp */
     void *engine_state;
+    struct trial *trial; /* of a lockstep run; NULL: none */
 
     atomic_bool sleeping;       /* in vcpu_sleep */
     pthread_mutex_t sleep_lock; /* for sleep_cond only */

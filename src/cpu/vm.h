@@ -39,6 +39,7 @@ struct vm {
 
     _Atomic u64 a20_mask; /* ANDed to every physical address */
 
+    const char *crash; /* why a CPU stopped for good, if not by a triple fault; NULL: it did not */
     /* A CPU went into the shutdown state (triple fault). From its thread, no lock held. */
     void (*on_shutdown)(void *opaque);
     void *on_shutdown_opaque;

@@ -122,7 +122,9 @@ void machine_on_shutdown(void *opaque)
 {
     struct machine *m = opaque;
 
-    if (m->cfg->no_reboot)
+    if (m->vm.crash)
+        machine_end(m, MACHINE_CRASH);
+    else if (m->cfg->no_reboot)
         machine_end(m, MACHINE_TRIPLE);
     else
         machine_on_reset(m, 0, true);

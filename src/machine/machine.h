@@ -22,6 +22,7 @@ enum machine_status {
     MACHINE_OK = 0,     /* powered off; or reset, with --no-reboot */
     MACHINE_SETUP = 1,  /* options, files, host: nothing was run, or the host failed */
     MACHINE_TRIPLE = 4, /* triple fault, with --no-reboot */
+    MACHINE_CRASH = 6,  /* a CPU stopped for good: --lockstep found a difference */
 };
 
 /* What the process lends the machine. */

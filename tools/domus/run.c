@@ -141,6 +141,8 @@ static void close_session(struct session *s, int status)
     loop_free(s->loop);
     if (status == MACHINE_TRIPLE)
         say(s, "triple fault, and --no-reboot was given");
+    if (status == MACHINE_CRASH)
+        say(s, "the two engines of --lockstep differ, as shown above");
     if (s->trace && s->trace != stderr)
         fclose(s->trace);
     config_dispose(&s->cfg);

@@ -18,8 +18,8 @@ static u32 live_at(const struct xblock *b, s64 off)
 {
     u32 live = EFLAGS_ARITH, read = 0;
 
-    if (b->checked || off < 0 || off >= (s64)PAGE_SIZE)
-        return EFLAGS_ARITH; /* not known, or not for long */
+    if (b->exact || b->checked || off < 0 || off >= (s64)PAGE_SIZE)
+        return EFLAGS_ARITH; /* wanted all the same, not known, or not for long */
     for (unsigned n = 0; n < PEEK_INSNS && live; n++) {
         unsigned avail = (unsigned)min_u64(PAGE_SIZE - (u64)off, INSN_MAX_BYTES);
         u8 bytes[INSN_MAX_BYTES];
@@ -75,9 +75,9 @@ void xlat_analyse(struct xblock *b)
     for (unsigned n = b->n; n--;) {
         struct xinsn *x = &b->insn[n];
         if (b->exact && may_fault(x))
-            x->fl_read = EFLAGS_ARITH;
+            x->fl_fault = EFLAGS_ARITH;
         x->live = live;
-        live = (live & ~x->fl_kill) | x->fl_read;
+        live = (live & ~x->fl_kill) | x->fl_read | x->fl_fault;
     }
     b->flags_in = b->checked || live;
 }

@@ -96,7 +96,8 @@ struct xinsn {
     u8 bytes[15];
     /* Arithmetic flags, EFLAGS bits. */
     u32 fl_read, fl_kill, fl_write; /* kill: always written, write: possibly */
-    u32 live;                       /* after it */
+    u32 fl_fault; /* what a fault of it must find */
+    u32 live; /* after it */
     u8 sse;                         /* VEC_*: what must be available */
 };
 
@@ -116,6 +117,7 @@ struct xblock {
     bool aliased;   /* the page is executed at several addresses */
     bool checked;   /* the page mixes code and data: the code compares its own bytes */
     bool exact;     /* faults find all flags, not only live ones */
+    bool lockstep;  /* ends before an X_OP */
     bool flags_in;  /* needs the flags of its predecessor */
     unsigned n;
     struct xinsn insn[MAX_BLOCK_INSNS];
@@ -128,6 +130,7 @@ struct dbt_cpu {
     struct jumps *kernel, *space[TLB_SPACES][2]; /* user, supervisor */
     struct insn_slot slot[INSN_SLOTS];
     struct xblock block;                   /* being translated */
+    struct lockstep *lockstep;             /* NULL: off */
     u64 ops[ZYDIS_MNEMONIC_MAX_VALUE + 1]; /* interpreted instructions, by mnemonic */
     u64 misses, lookups, links;
 };
@@ -141,8 +144,15 @@ must_check bool xlat_decode_insn(struct vcpu *c, u32 key, const u8 *bytes, unsig
 void xlat_analyse(struct xblock *b);
 /* gen.c: the host code, at the end of what is used of the cache. */
 void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb);
+static inline struct dbt_cpu *state_of(const struct vcpu *c)
+{
+    return c->engine_state;
+}
+
 /* dump.c: --trace xlat */
 void xlat_dump(const struct xblock *b, const struct dbt *d, const struct tb *tb);
+/* The host's code of a block alone. */
+void xlat_show(const struct dbt *d, const struct tb *tb, FILE *to);
 
 /* A block's translation key: what the code depends on besides its bytes. */
 #define KEY_MODE   3u             /* enum cpu_mode */

@@ -366,10 +366,12 @@ void xlat_decode(struct xblock *b)
                 break;
             decode_straddling(b, x, bytes, avail);
         }
+        if (b->lockstep && b->n && (x->kind == X_OP || x->kind == X_OP_END))
+            break;
         x->off = (u16)at;
         at += x->len;
         b->n++;
-        if (x->end || (b->checked && may_write(x)))
+        if (x->end || (b->checked && may_write(x)) || (b->lockstep && x->kind == X_OP))
             break;
     }
     b->end = (u16)at;

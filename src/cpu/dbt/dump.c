@@ -45,14 +45,14 @@ static void guest_insn(const struct xblock *b, const struct xinsn *x)
 }
 
 /* Up to where the bytes are no instructions: sites lie between them. */
-static void host_code(const struct xblock *b, const struct dbt *d, u32 from, u32 to)
+static void host_code(const struct trace *t, const struct dbt *d, u32 from, u32 to)
 {
     while (from < to) {
         ZydisDisassembledInstruction i;
         if (!ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, from, d->code.rw + from,
                                                 to - from, &i)))
             break;
-        trace_line(&b->c->vm->trace, "    %06x %s", from, i.text);
+        trace_line(t, "    %06x %s", from, i.text);
         from += i.info.length;
     }
 }
@@ -64,5 +64,12 @@ void xlat_dump(const struct xblock *b, const struct dbt *d, const struct tb *tb)
                b->flags_in ? " flags-in" : "", tb->entry, tb->end);
     for (unsigned n = 0; n < b->n; n++)
         guest_insn(b, &b->insn[n]);
-    host_code(b, d, tb->entry_env, tb->end);
+    host_code(&b->c->vm->trace, d, tb->entry_env, tb->end);
+}
+
+void xlat_show(const struct dbt *d, const struct tb *tb, FILE *to)
+{
+    const struct trace t = {.to = to};
+
+    host_code(&t, d, tb->entry_env, tb->end);
 }

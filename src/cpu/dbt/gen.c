@@ -151,7 +151,7 @@ static void one(struct gen *g)
 void gen_op(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    u32 need = (x->live & ~x->fl_kill) | x->fl_read;
+    u32 need = flags_needed(x);
     bool end = x->kind == X_OP_END;
     struct op_site site = {.off = x->off, .len = x->len, .vec = g->vec};
 

@@ -89,6 +89,12 @@ struct gen {
     struct stub stub[MAX_STUBS];
 };
 
+/* Those that must survive until the instruction has executed. */
+static inline u32 flags_needed(const struct xinsn *x)
+{
+    return (x->live & ~x->fl_kill) | x->fl_read | x->fl_fault;
+}
+
 static inline bool in_memory(unsigned guest)
 {
     return guest >= 9 && guest <= 11;

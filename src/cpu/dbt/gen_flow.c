@@ -68,7 +68,7 @@ static void gen_leave(struct gen *g)
 {
     const struct xinsn *x = g->x;
 
-    gen_flags_clobber(g, x->live);
+    gen_flags_clobber(g, flags_needed(x));
     emit_lea(&g->e, wide(g), T0, H_RBP, -1, 0, 0);
     gen_check(g, word(g), false, 0);
     emit_lea(&g->e, wide(g), G_SP, H_RBP, -1, 0, (s32)word(g));
@@ -114,7 +114,7 @@ static void check_canonical(struct gen *g)
 
     if (!wide(g))
         return;
-    gen_flags_clobber(g, g->x->live);
+    gen_flags_clobber(g, flags_needed(g->x));
     emit_rr(&g->e, true, OP_MOV_STORE, T0, T1);
     eb(&g->e, (const u8[]){0x49, 0xc1, 0xfa, 47}, 4); /* SAR R10, 47 */
     eb(&g->e, (const u8[]){0x49, 0xff, 0xc2}, 3);     /* INC R10 */

@@ -119,7 +119,7 @@ static void gen_bit_mem(struct gen *g)
     bool w = x->opsize == 8;
     unsigned r;
 
-    gen_flags_clobber(g, (x->live & ~x->fl_kill) | x->fl_read);
+    gen_flags_clobber(g, flags_needed(x));
     gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
     r = gen_read_gpr(g, x->reg.n, T1);
     if (w)
@@ -165,7 +165,7 @@ static void gen_div(struct gen *g)
         gen_mem(g);
         emit_rm(e, w, OP_MOV_LOAD, T1, T0, 0);
     } else {
-        gen_flags_clobber(g, x->live & ~x->fl_kill);
+        gen_flags_clobber(g, flags_needed(x));
         by = gen_read_gpr(g, x->rm.n, T1);
     }
     if (is_signed) {

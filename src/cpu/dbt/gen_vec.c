@@ -11,7 +11,7 @@ void gen_vec_ready(struct gen *g)
 
     if (g->vec)
         return;
-    gen_flags_clobber(g, (g->x->live & ~g->x->fl_kill) | g->x->fl_read);
+    gen_flags_clobber(g, flags_needed(g->x));
     emit_rm(&g->e, false, 0x80, 7, H_RSP, AT_ENV(vec_live)); /* CMP byte, 0 */
     e1(&g->e, 0);
     s = gen_stub(g, STUB_VEC, emit_jcc_fwd(&g->e, CC_E));

@@ -13,21 +13,16 @@
 #include "cpu/interp/blocks.h"
 #include "cpu/interp/interp.h"
 
-static struct dbt_cpu *state(const struct vcpu *c)
-{
-    return c->engine_state;
-}
-
 static u64 address(const struct vcpu *c, u32 off)
 {
-    return (uintptr_t)state(c)->dbt->code.rx + off;
+    return (uintptr_t)state_of(c)->dbt->code.rx + off;
 }
 
 /* The way back to C: the state is in struct vcpu. */
 static u64 leave(struct vcpu *c)
 {
     c->env.vec_wanted = 0;
-    return address(c, state(c)->dbt->leave);
+    return address(c, state_of(c)->dbt->leave);
 }
 
 static bool must_leave(const struct vcpu *c)
@@ -79,10 +74,9 @@ static const struct insn *insn_at(struct vcpu *c, struct insn_slot *s, const u8 
     return &s->insn;
 }
 
-/* Executes the instruction at RIP by the interpreter's function. */
-static void interpret(struct vcpu *c)
+void dbt_interpret(struct vcpu *c)
 {
-    struct dbt_cpu *d = state(c);
+    struct dbt_cpu *d = state_of(c);
     struct place p = fetch_place(c, c->rip);
     unsigned avail = (unsigned)min_u64(PAGE_SIZE - (c->rip & (PAGE_SIZE - 1)), INSN_MAX_BYTES);
     struct insn_slot *s = &d->slot[((uintptr_t)p.host ^ (uintptr_t)p.host >> 12) % INSN_SLOTS];
@@ -107,7 +101,7 @@ static void flags_in(struct vcpu *c, unsigned site_flags)
 
 static u32 cache_epoch(const struct vcpu *c)
 {
-    return atomic_load(&state(c)->dbt->epoch);
+    return atomic_load(&state_of(c)->dbt->epoch);
 }
 
 /* Behind an instruction that the interpreter has executed. While it waited for other CPUs, one of
@@ -149,7 +143,7 @@ u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
     u64 next;
 
     memcpy(&s, at, sizeof(s));
-    state(c)->misses++;
+    state_of(c)->misses++;
     c->ip = c->rip = c->env.page_va + s.off;
     c->env.vec_wanted = s.vec;
     if (s.size) {
@@ -167,7 +161,7 @@ u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
         flags_in(c, s.flags);
     }
     next = wrap(c, c->rip + s.len);
-    interpret(c);
+    dbt_interpret(c);
     return go_on(c, s.flags, next, (uintptr_t)at + (u64)(s64)s.next, epoch);
 }
 
@@ -182,7 +176,7 @@ u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
     c->env.vec_wanted = s.vec;
     flags_in(c, s.flags);
     next = wrap(c, c->rip + s.len);
-    interpret(c);
+    dbt_interpret(c);
     return go_on(c, s.flags, next, (uintptr_t)at + sizeof(s), epoch);
 }
 
@@ -196,7 +190,7 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     flags_in(c, s.flags);
     if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
         dbt_forget_block(c);
-    interpret(c);
+    dbt_interpret(c);
     if (must_leave_after(c) || !dbt_resync(c))
         return leave(c);
     c->ip = c->rip;
@@ -206,7 +200,7 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
 
 u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
     struct link_site s;
 
     memcpy(&s, at, sizeof(s));
@@ -215,9 +209,9 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
     dbt_flags_in(c);
     if (s.changed)
         dbt_forget_block(c);
-    if (must_leave(c))
+    if (must_leave(c) || state_of(c)->lockstep)
         return leave(c);
-    state(c)->links++;
+    state_of(c)->links++;
     if (!s.place)
         return dbt_code_at(c, true);
     return dbt_link(c, d, s.place);
@@ -236,9 +230,9 @@ u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
         cpu_raise_gp0(c);
     }
     c->rip = c->ip = t0;
-    if (must_leave(c))
+    if (must_leave(c) || state_of(c)->lockstep)
         return leave(c);
-    state(c)->lookups++;
+    state_of(c)->lookups++;
     code = dbt_code_at(c, false);
     if (c->leave)
         return code;

@@ -94,7 +94,7 @@ void gen_mem(struct gen *g)
 {
     const struct xinsn *x = g->x;
 
-    gen_flags_clobber(g, (x->live & ~x->fl_kill) | x->fl_read);
+    gen_flags_clobber(g, flags_needed(x));
     gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
     gen_check(g, x->mem.size, x->mem.write, x->mem.align);
 }
@@ -104,7 +104,7 @@ void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)
     const struct xinsn *x = g->x;
     bool w = (g->b->key & KEY_MODE) == MODE_64;
 
-    gen_flags_clobber(g, (x->live & ~x->fl_kill) | x->fl_read);
+    gen_flags_clobber(g, flags_needed(x));
     emit_lea(&g->e, w, T0, G_SP, -1, 0, disp);
     gen_check(g, size, write, 0);
 }

@@ -9,6 +9,7 @@
 #include "cpu/access.h"
 #include "cpu/dbt/dbt.h"
 #include "cpu/dbt/gen.h"
+#include "cpu/dbt/lockstep.h"
 #include "cpu/dbt/thunk.h"
 #include "cpu/engine.h"
 #include "cpu/exclusive.h"
@@ -19,11 +20,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-
-static struct dbt_cpu *state(const struct vcpu *c)
-{
-    return c->engine_state;
-}
 
 static bool sse_available(const struct vcpu *c)
 {
@@ -112,7 +108,7 @@ static bool pages_dropped(const struct jumps *j, const struct tlb *t)
 
 static struct jumps *jumps_of(struct vcpu *c)
 {
-    struct dbt_cpu *d = state(c);
+    struct dbt_cpu *d = state_of(c);
     unsigned row = mmu_fetch(c);
 
     if (row == MMU_SUPER_SMAP)
@@ -123,24 +119,24 @@ static struct jumps *jumps_of(struct vcpu *c)
 static void choose_jumps(struct vcpu *c)
 {
     struct jumps *j = jumps_of(c);
-    u32 gen = c->tlb.table[mmu_fetch(c)]->gen, epoch = atomic_load(&state(c)->dbt->epoch);
+    u32 gen = c->tlb.table[mmu_fetch(c)]->gen, epoch = atomic_load(&state_of(c)->dbt->epoch);
 
     if (j->gen != gen || j->key != c->env.key || j->cache_epoch != epoch ||
         (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
-        jumps_clear(j, state(c)->dbt);
+        jumps_clear(j, state_of(c)->dbt);
         j->gen = gen;
         j->key = c->env.key;
         j->cache_epoch = epoch;
     }
     j->epoch = c->tlb.epoch;
-    state(c)->jumps = j;
+    state_of(c)->jumps = j;
     c->env.jumps = (u8 *)j->entry;
     c->env.serial = j->serial;
 }
 
 static void jumps_add(struct vcpu *c, u64 va, u64 code)
 {
-    struct jumps *j = state(c)->jumps;
+    struct jumps *j = state_of(c)->jumps;
     unsigned slot = jump_slot(j, va), h = page_hash(va);
 
     if (j->nfilled < JUMPS_LISTED)
@@ -155,7 +151,7 @@ static void jumps_add(struct vcpu *c, u64 va, u64 code)
 static u64 leave(struct vcpu *c)
 {
     c->leave = true;
-    return (uintptr_t)state(c)->dbt->code.rx + state(c)->dbt->leave;
+    return (uintptr_t)state_of(c)->dbt->code.rx + state_of(c)->dbt->leave;
 }
 
 /* The page behind the one that runs, if the TLB has it. */
@@ -171,7 +167,7 @@ static const u8 *next_page(const struct vcpu *c)
 static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p, unsigned off)
 {
     struct mem_page *m = &c->vm->mem->pages[p->page];
-    struct xblock *b = &state(c)->block;
+    struct xblock *b = &state_of(c)->block;
     struct tb *tb = dbt_tb_new(d, (u32)p->page, off, c->env.key);
 
     if (!tb)
@@ -185,11 +181,13 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
         .aliased = d->page[p->page].aliased,
         .checked = atomic_load(&m->mixed),
         .exact = c->vm->exact_flags,
+        .lockstep = c->vm->lockstep,
         .next = next_page(c),
     };
     xlat_decode(b);
     xlat_analyse(b);
     xlat_generate(d, b, tb);
+    tb->n = (u16)(b->insn[0].kind == X_OP || b->insn[0].kind == X_OP_END ? 0 : b->n);
     if (trace_on(&c->vm->trace, TRACE_XLAT))
         xlat_dump(b, d, tb);
     dbt_publish(d, tb);
@@ -214,7 +212,7 @@ static struct tb *find_or_make(struct vcpu *c, struct dbt *d, const struct place
 
 static void drop_all(struct vcpu *c)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
     u32 before = atomic_load(&d->epoch);
 
     exclusive_begin(c);
@@ -233,7 +231,7 @@ static bool is_full(const struct dbt *d)
 /* NULL if the code is not in RAM. */
 static struct tb *block_at(struct vcpu *c)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
     unsigned off = (unsigned)(c->rip & (PAGE_SIZE - 1));
     struct tb *tb = NULL;
 
@@ -254,7 +252,7 @@ static struct tb *block_at(struct vcpu *c)
 
 void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
 
     pthread_mutex_lock(&d->lock);
     if (atomic_load(&d->epoch) == epoch)
@@ -265,7 +263,7 @@ void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
 /* With several CPUs only once: another one may be between the number and the branch. */
 void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
     u32 *serial = (u32 *)(void *)(d->code.rw + place);
 
     pthread_mutex_lock(&d->lock);
@@ -278,8 +276,8 @@ void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code)
 
 u64 dbt_code_at(struct vcpu *c, bool cached)
 {
-    struct dbt *d = state(c)->dbt;
-    const struct jumps *j = state(c)->jumps;
+    struct dbt *d = state_of(c)->dbt;
+    const struct jumps *j = state_of(c)->jumps;
     const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
     u32 epoch = atomic_load(&d->epoch);
     struct tb *tb;
@@ -296,7 +294,8 @@ u64 dbt_code_at(struct vcpu *c, bool cached)
         choose_jumps(c);
     code = (uintptr_t)d->code.rx + tb->entry_env;
     c->env.page_va = c->rip & PAGE_MASK;
-    jumps_add(c, c->rip, code);
+    if (!state_of(c)->lockstep) /* which wants to see each block */
+        jumps_add(c, c->rip, code);
     return code;
 }
 
@@ -321,7 +320,7 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place)
 
 void dbt_forget_block(struct vcpu *c)
 {
-    struct dbt *d = state(c)->dbt;
+    struct dbt *d = state_of(c)->dbt;
     struct place p = fetch_place(c, c->rip);
     struct tb *tb;
 
@@ -356,12 +355,15 @@ static void run_code(struct vcpu *c)
         return;
     }
     dbt_flags_out(c);
-    code = dbt_code_at(c, true);
+    code = dbt_code_at(c, !state_of(c)->lockstep);
     if (c->leave) { /* code in a device */
         interp_blocks(c);
         return;
     }
-    thunk_enter(state(c)->dbt, c, code);
+    if (state_of(c)->lockstep)
+        lockstep_block(c, state_of(c)->lockstep, block_at(c), code);
+    else
+        thunk_enter(state_of(c)->dbt, c, code);
 }
 
 static enum vcpu_exit dbt_run(struct vcpu *c)
@@ -373,7 +375,7 @@ static int shared_dbt(struct dbt **out, struct vm *vm, struct err *err)
 {
     for (unsigned n = 0; n < vm->ncpus; n++)
         if (vm->cpu[n] && vm->cpu[n]->engine_state) {
-            *out = state(vm->cpu[n])->dbt;
+            *out = state_of(vm->cpu[n])->dbt;
             return 0;
         }
     return dbt_new(out, vm, vm->code_cache ? vm->code_cache : CACHE_DEFAULT, err);
@@ -404,6 +406,14 @@ static void place_jumps(struct dbt_cpu *d)
     }
 }
 
+static int attach_lockstep(struct vcpu *c, struct dbt_cpu *d, struct err *err)
+{
+    if (c->vm->ncpus > 1)
+        return err_set(err, EINVAL, "--lockstep needs a machine with one CPU, not %u", c->vm->ncpus);
+    d->lockstep = lockstep_new();
+    return d->lockstep ? 0 : err_set(err, ENOMEM, "no memory for --lockstep");
+}
+
 static int dbt_attach(struct vcpu *c, struct err *err)
 {
     struct dbt_cpu *d = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE,
@@ -413,6 +423,8 @@ static int dbt_attach(struct vcpu *c, struct err *err)
     if (d == MAP_FAILED)
         return err_set(err, ENOMEM, "no memory for a CPU's translator");
     rc = shared_dbt(&d->dbt, c->vm, err);
+    if (!rc && c->vm->lockstep)
+        rc = attach_lockstep(c, d, err);
     if (!rc)
         rc = interp_attach(c, err);
     if (rc) {
@@ -428,8 +440,9 @@ static int dbt_attach(struct vcpu *c, struct err *err)
 
 static void dbt_detach(struct vcpu *c)
 {
-    struct dbt_cpu *d = state(c);
+    struct dbt_cpu *d = state_of(c);
 
+    lockstep_free(d->lockstep);
     if (--d->dbt->users == 0)
         dbt_free(d->dbt);
     munmap(d, STATE_BYTES);

@@ -17,6 +17,8 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
 /* An exit to another page, whose serial number is at `place`, leads to `code` while what the jump
    cache holds now is in force. */
 void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code);
+/* Executes the instruction at RIP by the interpreter's function; c->ip is RIP. */
+void dbt_interpret(struct vcpu *c);
 /* The state may have changed: key and jump cache are chosen anew. False if the interpreter must run
    this code. */
 must_check bool dbt_resync(struct vcpu *c);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Page faults in the middle of blocks (fault.h): the forms of 32-bit code, in compatibility mode.
+ */
+#include "fault.h"
+
+/* clang-format off */
+#define OLD(a0, a1, a2, a3, a4, insn) FORM(a0, a1, a2, a3, a4, ".code32; " insn "; .code64")
+FORM_TABLE(forms, FORM_NAMES
+           OLD(RSP, 32, 32, WRITE | WIDE, NONE, "pushal")
+           OLD(RSP, 16, 16, WRITE | WIDE, NONE, "pushaw")
+           OLD(RSP, 0, 32, READ | WIDE, NONE, "popal")
+           OLD(RSP, 0, 16, READ | WIDE, NONE, "popaw")
+           OLD(RSP, 4, 4, WRITE, NONE, "pushl %eax")
+           OLD(RSP, 4, 4, WRITE, NONE, "pushl %esp")
+           OLD(RSP, 2, 2, WRITE, NONE, "pushw %cx")
+           OLD(RSP, 4, 4, WRITE, NONE, "pushl $0x12345678")
+           OLD(RSP, 4, 4, WRITE, NONE, "pushl (%ebx)")
+           OLD(RBX, 0, 4, READ, NONE, "pushl (%ebx)")
+           OLD(RSP, 4, 4, WRITE, NONE, "pushfl")
+           OLD(RSP, 2, 2, WRITE, NONE, "pushw %es")
+           OLD(RSP, 0, 4, READ, NONE, "popl %edx")
+           OLD(RSP, 0, 4, READ, NONE, "popl %esp")
+           OLD(RSP, 0, 4, READ, NONE, "popl (%ebx)")
+           OLD(RBX, 0, 4, WRITE, NONE, "popl (%ebx)")
+           OLD(RBP, 0, 4, READ, NONE, "leave")
+           OLD(RSP, 4, 4, WRITE, NONE, "enter $32, $0")
+           OLD(RSP, 12, 12, WRITE | WIDE, NONE, "enter $8, $2")
+           OLD(RSP, 4, 4, WRITE | CODE_ADDRESS, NONE, "call 1f; nop; 1: nop")
+           OLD(RSP, 4, 4, WRITE | CODE_ADDRESS, NONE, "call *(%esi)")
+           OLD(RBX, 0, 4, READ | CODE_ADDRESS, NONE, "call *(%ebx)")
+           OLD(RBX, 0, 4, READ | CODE_ADDRESS, NONE, "jmp *(%ebx)")
+           OLD(RSP, 0, 4, READ | CODE_ADDRESS, NONE, "ret")
+           OLD(RSP, 0, 4, READ | CODE_ADDRESS, NONE, "ret $12")
+           OLD(RSP, 0, 8, READ | CODE_ADDRESS | WIDE, NONE, "lret")
+           OLD(RSP, 0, 12, READ | CODE_ADDRESS | WIDE, NONE, "iretl")
+           OLD(RBX, 0, 6, READ | CODE_ADDRESS | WIDE, NONE, "ljmp *(%ebx)")
+           OLD(RBX, 0, 6, READ | CODE_ADDRESS | WIDE, NONE, "lcall *(%ebx)")
+           OLD(RSP, 8, 8, WRITE | CODE_ADDRESS | WIDE, NONE, "lcall *(%esi)")
+           OLD(RBX, 0, 6, READ | CODE_ADDRESS | WIDE, NONE, "les (%ebx), %ecx")
+           OLD(RBX, 0, 6, READ | CODE_ADDRESS | WIDE, NONE, "lds (%ebx), %ebp")
+           OLD(RBX, 0, 8, READ | EQUAL | WIDE | ALIGNED, NONE, "boundl %eax, (%ebx)")
+           OLD(RBX, 0, 4, READ | ABSOLUTE, NONE, "movl 0x11223344, %eax")
+           OLD(RBX, 0, 4, WRITE | ABSOLUTE, NONE, "movl %eax, 0x11223344")
+           OLD(RBX, 0, 4, MODIFY | ABSOLUTE, NONE, "addl %ecx, 0x11223344")
+           OLD(RBX, 0, 2, MODIFY | ALIGNED, NONE, "arpl %ax, (%ebx)")
+           OLD(RBX, -0x23, 1, READ, NONE, "xlatb")
+           OLD(RBX, 0, 4, MODIFY, NONE, "addl %eax, (%ebx)")
+           OLD(RBX, 0, 4, READ, NONE, "adcl (%ebx), %ebx")
+           OLD(RBX, 0, 1, MODIFY, NONE, "sbbb %bh, (%ebx)")
+           OLD(RBX, 0, 2, MODIFY, NONE, "incw (%ebx)")
+           OLD(RBX, 0, 4, MODIFY, NONE, "xchgl %esp, (%ebx)")
+           OLD(RBX, 0, 4, MODIFY, NONE, "lock xaddl %ebp, (%ebx)")
+           OLD(RBX, 0, 4, MODIFY | EQUAL, NONE, "cmpxchgl %edi, (%ebx)")
+           OLD(RBX, 0, 8, MODIFY | ALIGNED, NONE, "lock cmpxchg8b (%ebx)")
+           OLD(RBX, -0x20, 4, MODIFY, SHIFT, "shll %cl, 0x20(%ebx)")
+           OLD(RBX, -20, 4, WRITE, NONE, "movl %edx, (%ebx,%ecx,4)")
+           OLD(RBX, 0, 4, WRITE, NONE, "movl $0x11223344, (%ebx)")
+           OLD(RBX, 0, 1, WRITE, NONE, "setb (%ebx)")
+           OLD(RBX, 0, 4, READ, NONE, "cmovbl (%ebx), %edi")
+           OLD(RBX, 0, 4, READ, MUL, "mull (%ebx)")
+           OLD(RBX, 0, 4, READ, DIV, "divl (%ebx)")
+           OLD(RSI, 0, 4, READ, NONE, "lodsl")
+           OLD(RDI, 0, 4, WRITE, NONE, "stosl")
+           OLD(RSI, 0, 4, READ, NONE, "movsl")
+           OLD(RDI, 0, 4, WRITE, NONE, "movsl")
+           OLD(RDI, 0, 4, READ, NONE, "cmpsl")
+           OLD(RBX, 0, 16, READ, NONE, "movups (%ebx), %xmm3")
+           OLD(RBX, 0, 8, WRITE, NONE, "movlps %xmm4, (%ebx)")
+           OLD(RBX, 0, 10, READ, NONE, "fldt (%ebx)")
+           OLD(RBX, 0, 28, WRITE | WIDE, NONE, "fnstenv (%ebx)")
+           OLD(RBX, 0, 108, WRITE | WIDE, NONE, "fnsave (%ebx)"));
+/* clang-format on */
+
+GUEST("fault-legacy")
+{
+    fault_init(true);
+    fault_all(forms, forms_end);
+}
