@@ -132,7 +132,7 @@ static void wrong_options(void)
     check_error(args("--testdev=1"), "--testdev takes no value");
     check_error(args("--cpus 0"), "--cpus: '0' is not a number from 1 to 64");
     check_error(args("--cpus 65"), "--cpus: '65' is not a number from 1 to 64");
-    check_error(args("--engine kvm"), "--engine: no engine 'kvm'; there are auto and interp");
+    check_error(args("--engine kvm"), "--engine: no engine 'kvm'; there are auto, dbt and interp");
     check_error(args("--serial tcp:1"),
                 "--serial: 'tcp:1' is not stdio, none, file:PATH or unix:PATH");
     check_error(args("--serial file:"), "--serial: 'file:' needs a path after the colon");
