@@ -16,7 +16,7 @@ struct machine_config {
     unsigned cpus;
     char *cpu; /* as cpu_model_parse takes it */
     char *engine;
-    u32 code_cache;  /* bytes; 0: the default */
+    u32 code_cache; /* bytes; 0: the default */
     bool exact_flags;
     char *lockstep; /* the engine to compare with; NULL: none */
     bool stats;

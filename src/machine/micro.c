@@ -170,6 +170,9 @@ static int init_cpus(struct machine *m, struct err *err)
         err_prefix(err, "--cpu");
         return rc;
     }
+    if (m->cfg->lockstep && m->cfg->engine && !strcmp(m->cfg->engine, "interp"))
+        return err_set(err, EINVAL,
+                       "--lockstep compares the engine dbt with another; --engine interp has none");
     vm->engine = m->cfg->engine && !strcmp(m->cfg->engine, "interp") ? &engine_interp : &engine_dbt;
     vm->code_cache = m->cfg->code_cache;
     vm->exact_flags = m->cfg->exact_flags || m->cfg->lockstep;

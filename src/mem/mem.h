@@ -21,8 +21,8 @@ struct mem_page {
     _Atomic u32 code_gen;
     /* Set once a CPU has decoded from the page: writers must call mem_code_written. */
     _Atomic u8 has_code;
-    /* Code and data that changes often: decoded instructions are compared with the page's bytes each
-       time instead, and writers need not tell. */
+    /* Code and data that changes often: decoded instructions are compared with the page's bytes
+       each time instead, and writers need not tell. */
     _Atomic u8 mixed;
     u8 reserved[2];
 };

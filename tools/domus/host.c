@@ -209,9 +209,9 @@ static const struct host_probe probes[] = {
      "the vector units execute the guests' vector instructions, so a guest can have "
      "no more than the host",
      ask_cpu},
-    {"kvm", "KVM", "not used yet: guests run in the interpreter", ask_kvm},
+    {"kvm", "KVM", "not used yet: guests run by translation", ask_kvm},
     {"protection_keys", "protection keys", "not used yet; meant for the translator", ask_pkeys},
-    {"memfd_exec", "executable memfd", "not used yet; meant for the translator", ask_memfd_exec},
+    {"memfd_exec", "executable memfd", "code of the translator, in two views", ask_memfd_exec},
     {"huge_pages", "huge pages",
      "guest RAM is shared memory: the host uses them for it where the "
      "setting for shared memory says always",

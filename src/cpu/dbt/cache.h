@@ -30,7 +30,7 @@ struct tb {               /* a translated block */
     u32 end;              /* of its code */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
-    u16 n; /* instructions; 0: the interpreter executes them anyway */
+    u16 n;                /* instructions; 0: the interpreter executes them anyway */
     bool dead;
 };
 

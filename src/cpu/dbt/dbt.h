@@ -96,8 +96,8 @@ struct xinsn {
     u8 bytes[15];
     /* Arithmetic flags, EFLAGS bits. */
     u32 fl_read, fl_kill, fl_write; /* kill: always written, write: possibly */
-    u32 fl_fault; /* what a fault of it must find */
-    u32 live; /* after it */
+    u32 fl_fault;                   /* what a fault of it must find */
+    u32 live;                       /* after it */
     u8 sse;                         /* VEC_*: what must be available */
 };
 

@@ -150,14 +150,13 @@ static s64 target(const struct xinsn *x)
     return (s64)x->off + x->len + x->imm;
 }
 
-static void jrcxz_fwd(struct gen *g, u8 *from, u32 *place)
+static u32 jrcxz_fwd(struct gen *g)
 {
     if (g->x->mem.asize == 4)
         e1(&g->e, 0x67);
     e1(&g->e, 0xe3);
     e1(&g->e, 0);
-    *place = g->e.at;
-    (void)from;
+    return g->e.at;
 }
 
 /* JRCXZ, LOOP: host branches over 8 bits lead over a jump. */
@@ -168,7 +167,7 @@ static void gen_count_branch(struct gen *g)
 
     if (loop)
         emit_lea(&g->e, g->x->mem.asize == 8, H_RCX, H_RCX, -1, 0, -1);
-    jrcxz_fwd(g, NULL, &place);
+    place = jrcxz_fwd(g);
     over = emit_jmp_fwd(&g->e);
     g->e.rw[place - 1] = (u8)(g->e.at - place);
     gen_exit_near(g, loop ? (s64)g->x->off + g->x->len : target(g->x), -1);

@@ -2,8 +2,9 @@
 /*
  * How a block ends. An exit to a place in the same page is a jump whose offset is patched once the
  * target is translated (the page's blocks live and die together, wherever it is mapped). Others
- * look their target up in the jump cache by linear address. Jumps backwards and through the cache
- * look at vcpu.req, so that no loop runs on without.
+ * look their target up in the jump cache by linear address; a direct one is linked as well, for as
+ * long as what the jump cache holds stays in force. Jumps backwards and through the cache look at
+ * vcpu.req, so that no loop runs on without.
  */
 #include "cpu/dbt/gen.h"
 
@@ -71,7 +72,7 @@ static void far_exit(struct gen *g, s64 off)
     s32 pages = (s32)(off & (s64)PAGE_MASK);
     u32 serial, other;
 
-    if (off <= g->x->off)
+    if (off <= g->x->off || !w) /* 32-bit code may go round forwards */
         poll_far(g, off);
     if (g->b->aliased) {
         plain_far_exit(g, off, 0);

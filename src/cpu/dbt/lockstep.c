@@ -28,7 +28,8 @@ struct lockstep {
     u8 before[STATE_SIZE], wanted[STATE_SIZE];
     bool raises; /* the trial ended in an exception: `wanted` holds it */
     u64 blocks;
-    struct vcpu *other; /* the interpreter's outcome, for comparison: only what a trial saves is set */
+    struct vcpu
+        *other; /* the interpreter's outcome, for comparison: only what a trial saves is set */
 };
 
 void trial_note(struct trial *t, u8 *host, unsigned size)
@@ -141,7 +142,8 @@ static bool same_memory(const struct trial *t)
         const struct trial_write *w = &t->write[n];
         bool last = true;
         for (unsigned k = n + 1; k < t->n; k++)
-            if (t->write[k].host < w->host + w->size && w->host < t->write[k].host + t->write[k].size)
+            if (t->write[k].host < w->host + w->size &&
+                w->host < t->write[k].host + t->write[k].size)
                 last = false;
         if (last && differs(w))
             return false;
@@ -157,7 +159,8 @@ static bool same_excp(const struct excp *a, const struct excp *b)
 
 static bool same_state(const struct vcpu *a, const struct vcpu *b, u32 flags, bool raises)
 {
-    return !memcmp(a->gpr, b->gpr, 16 * sizeof(u64)) && (raises ? a->ip == b->ip : a->rip == b->rip) &&
+    return !memcmp(a->gpr, b->gpr, 16 * sizeof(u64)) &&
+           (raises ? a->ip == b->ip : a->rip == b->rip) &&
            !((vcpu_eflags(a) ^ vcpu_eflags(b)) & flags) &&
            !memcmp(&a->fpu, &b->fpu, sizeof(a->fpu)) && (!raises || same_excp(&a->excp, &b->excp));
 }
@@ -181,7 +184,8 @@ static void report(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool
 {
     const struct trial *t = &l->trial;
 
-    fprintf(stderr, "lockstep: a difference in block %" PRIu64 ", %u instructions at %#" PRIx64 "\n",
+    fprintf(stderr,
+            "lockstep: a difference in block %" PRIu64 ", %u instructions at %#" PRIx64 "\n",
             l->blocks, tb->n, c->env.page_va + tb->off);
     memcpy((u8 *)l->other + STATE_FROM, l->before, STATE_SIZE);
     show("before", l->other, false);
@@ -192,9 +196,10 @@ static void report(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool
         if (memcmp(c->fpu.ymm[n], l->other->fpu.ymm[n], 32) != 0)
             fprintf(stderr, "  ymm%u differs\n", n);
     for (unsigned n = 0; n < t->n; n++)
-        fprintf(stderr, "  interp wrote %u bytes to RAM at %#zx: %#" PRIx64 "%s\n", t->write[n].size,
-                (size_t)(t->write[n].host - c->vm->mem->ram), t->write[n].new,
-                memcmp(t->write[n].host, &t->write[n].new, t->write[n].size) ? ", dbt did not" : "");
+        fprintf(stderr, "  interp wrote %u bytes to RAM at %#zx: %#" PRIx64 "%s\n",
+                t->write[n].size, (size_t)(t->write[n].host - c->vm->mem->ram), t->write[n].new,
+                memcmp(t->write[n].host, &t->write[n].new, t->write[n].size) ? ", dbt did not"
+                                                                             : "");
     xlat_show(state_of(c)->dbt, tb, stderr);
 }
 

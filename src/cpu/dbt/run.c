@@ -409,7 +409,8 @@ static void place_jumps(struct dbt_cpu *d)
 static int attach_lockstep(struct vcpu *c, struct dbt_cpu *d, struct err *err)
 {
     if (c->vm->ncpus > 1)
-        return err_set(err, EINVAL, "--lockstep needs a machine with one CPU, not %u", c->vm->ncpus);
+        return err_set(err, EINVAL, "--lockstep needs a machine with one CPU, not %u",
+                       c->vm->ncpus);
     d->lockstep = lockstep_new();
     return d->lockstep ? 0 : err_set(err, ENOMEM, "no memory for --lockstep");
 }

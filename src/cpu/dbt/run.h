@@ -11,8 +11,8 @@
  * it knows may be void. Raises fetch faults; c->ip is RIP.
  */
 u64 dbt_code_at(struct vcpu *c, bool cached);
-/* The same for a place in the page that runs; the branch at `place` will lead there. The host's
-   flags are the guest's. */
+/* The same for a place in the page that runs; the branch at `place`, where the host's flags are the
+   guest's, will lead there. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
 /* An exit to another page, whose serial number is at `place`, leads to `code` while what the jump
    cache holds now is in force. */
