@@ -69,8 +69,9 @@ struct place fetch_place(struct vcpu *c, gva_t va)
     }
     if (p.host) {
         struct mem_page *page = &c->vm->mem->pages[p.page];
-        if (unlikely(!atomic_load_explicit(&page->has_code, memory_order_relaxed)) &&
-            !atomic_load_explicit(&page->mixed, memory_order_relaxed))
+        /* Again, if dropping a write entry of our own has counted as a change of the code. */
+        while (unlikely(!atomic_load_explicit(&page->has_code, memory_order_relaxed)) &&
+               !atomic_load_explicit(&page->mixed, memory_order_relaxed))
             mark_code(c, page);
     }
     return p;

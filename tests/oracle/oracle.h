@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The real CPU as oracle: one user-mode instruction at a time runs natively and in Domus'
- * interpreter from the same registers and memory; everything that comes out is compared.
+ * The real CPU as oracle: one user-mode instruction at a time runs natively and in an engine of
+ * Domus from the same registers and memory; everything that comes out is compared.
  */
 #pragma once
 #include "base/base.h"
+#include "cpu/engine.h"
 
 #include <Zydis/Zydis.h>
 
@@ -47,7 +48,7 @@ bool native_setup(void);
 void native_run(const struct test_case *t, struct outcome *out);
 
 /* guest.c */
-bool guest_setup(void);
+bool guest_setup(const struct engine_ops *engine);
 void guest_run(const struct test_case *t, struct outcome *out);
 
 /* gen.c */

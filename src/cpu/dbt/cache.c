@@ -99,7 +99,7 @@ void dbt_drop_all(struct dbt *d)
         d->page[d->tb[n].page].first = 0;
     memset(d->bucket, 0, sizeof(d->bucket));
     d->ntb = 0;
-    execmem_discard(&d->code, d->used);
+    execmem_discard(&d->code, d->start);
     d->used = d->start;
     d->flushes++;
     atomic_fetch_add(&d->epoch, 1);

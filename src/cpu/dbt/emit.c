@@ -23,7 +23,7 @@ void emit_rr(struct emit *e, bool w, unsigned op, unsigned reg, unsigned rm)
     e1(e, 0xc0 | (reg & 7) << 3 | (rm & 7));
 }
 
-static void modrm_mem(struct emit *e, unsigned reg, unsigned base, s32 disp)
+void emit_modrm_mem(struct emit *e, unsigned reg, unsigned base, s32 disp)
 {
     unsigned mod = disp == 0 && (base & 7) != H_RBP ? 0 : disp == (s8)disp ? 1 : 2;
 
@@ -40,7 +40,7 @@ void emit_rm(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, s
 {
     rex(e, w, reg, 0, base);
     opcode(e, op);
-    modrm_mem(e, reg, base, disp);
+    emit_modrm_mem(e, reg, base, disp);
 }
 
 void emit_lea(struct emit *e, bool w, unsigned reg, int base, int index, unsigned scale, s32 disp)

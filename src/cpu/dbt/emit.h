@@ -44,6 +44,8 @@ static inline void eb(struct emit *e, const void *p, unsigned n)
 /* `op`: the opcode, 0x100 | byte for 0F xx. w: 64 bits. */
 void emit_rr(struct emit *e, bool w, unsigned op, unsigned reg, unsigned rm);
 void emit_rm(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, s32 disp);
+/* ModRM and what follows it for [base + disp]; REX or VEX have been written. */
+void emit_modrm_mem(struct emit *e, unsigned reg, unsigned base, s32 disp);
 /* LEA reg, [base + index << scale + disp]; base or index may be -1. */
 void emit_lea(struct emit *e, bool w, unsigned reg, int base, int index, unsigned scale, s32 disp);
 void emit_mov_imm(struct emit *e, unsigned reg, u64 imm);

@@ -88,8 +88,10 @@ static void write_insn(struct gen *g, const struct fields *f)
     else
         prefixes(e, x, f);
     e1(e, x->opcode);
-    if (x->has_modrm)
-        e1(e, (f->mem ? 0u : 0xc0u) | (f->reg & 7) << 3 | (f->rm & 7));
+    if (x->has_modrm && f->mem)
+        emit_modrm_mem(e, f->reg, T0, g->mem_at);
+    else if (x->has_modrm)
+        e1(e, 0xc0u | (f->reg & 7) << 3 | (f->rm & 7));
     eb(e, x->bytes + x->imm_at, x->imm_len);
 }
 

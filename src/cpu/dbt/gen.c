@@ -163,6 +163,18 @@ void gen_op(struct gen *g)
     g->flags = x->live ? FLAGS_BOTH : FLAGS_DEAD; /* the helper leaves them in the host's too */
 }
 
+void gen_insns(struct gen *g, unsigned first, unsigned last, bool groups)
+{
+    for (unsigned n = first; n <= last; n++) {
+        g->x = &g->b->insn[n];
+        if (groups && !g->group.last)
+            gen_group_begin(g, n);
+        one(g);
+        if (g->x == g->group.last)
+            gen_group_end(g);
+    }
+}
+
 void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
 {
     struct gen g = {.e = {.rw = d->code.rw, .at = d->used, .end = (u32)d->code.size},
@@ -177,10 +189,7 @@ void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
         check_bytes(&g);
     if (b->straddles)
         check_next(&g);
-    for (unsigned n = 0; n < b->n; n++) {
-        g.x = &b->insn[n];
-        one(&g);
-    }
+    gen_insns(&g, 0, b->n - 1, true);
     if (!g.x->end)
         gen_next(&g);
     gen_stubs(&g);

@@ -20,6 +20,7 @@ enum flags_place {
 
 enum stub_kind {
     STUB_MISS,    /* a memory access that the TLB does not have: `branch` goes there */
+    STUB_GROUP,   /* … of a group: its instructions, each with its own check */
     STUB_LINK,    /* an exit within the page that is not linked yet */
     STUB_POLL,    /* a request of another thread, met at an exit */
     STUB_JUMP,    /* the jump cache does not have it */
@@ -39,7 +40,8 @@ struct stub {
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
     u8 write, size, align;
-    bool vec; /* gen.vec */
+    bool vec;       /* gen.vec */
+    u8 first, last; /* STUB_GROUP: instructions */
 };
 
 /* Of a memory access that misses. Follows the call; read by helpers.c. */
@@ -64,6 +66,7 @@ struct link_site {
 
 #define SITE_FLAGS_IN  BIT(0) /* dbt_env.flags are those of the guest */
 #define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
+#define SITE_BRANCH    BIT(2) /* an indirect branch: the block does not go on behind it */
 
 /*
  * T1 at the lookup: the branch's offset in its page; what a RET has popped; BRANCH_NONE: no branch,
@@ -75,7 +78,13 @@ struct link_site {
 #define BRANCH_NONE BIT(31)
 #define FAR_BRANCH  36u /* from the serial number to the branch's offset */
 
-#define MAX_STUBS (MAX_BLOCK_INSNS * 3 + 8)
+#define MAX_STUBS (MAX_BLOCK_INSNS * 6 + 8)
+
+struct group {                /* accesses that one check covers: group.c */
+    const struct xinsn *last; /* NULL: none */
+    u16 stub;
+    s32 lo, shift; /* its first byte; how far RSP has moved */
+};
 
 struct gen {
     struct emit e;
@@ -85,6 +94,8 @@ struct gen {
     enum flags_place flags;
     bool vec; /* the guest's vector registers are loaded, for certain */
     u32 row;  /* enum mmu_index */
+    struct group group;
+    s32 mem_at; /* the memory operand is at [T0 + mem_at] */
     unsigned nstubs;
     struct stub stub[MAX_STUBS];
 };
@@ -134,6 +145,8 @@ void gen_flags_after_insn(struct gen *g);
 void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp);
 /* T0: linear -> host address, for `size` bytes; else the interpreter executes x. */
 void gen_check(struct gen *g, unsigned size, bool write, unsigned align);
+/* The same for a group: the stub is STUB_GROUP. */
+struct stub *gen_check_range(struct gen *g, unsigned size, bool write);
 /* Both, with the flags seen to. */
 void gen_mem(struct gen *g);
 /* The same for the stack at RSP + disp. */
@@ -143,6 +156,14 @@ void gen_next_page(struct gen *g);
 /* Behind the instruction's last host instruction: where its stubs go on. */
 void gen_insn_done(struct gen *g);
 
+/* group.c. At instruction n: a group that begins there. The access of the instruction at hand is
+   part of the group: no check, mem_at set. Behind the last one. The instructions out of line. */
+void gen_group_begin(struct gen *g, unsigned n);
+bool gen_group_member(struct gen *g);
+void gen_group_end(struct gen *g);
+void gen_group_apart(struct gen *g, const struct stub *s);
+/* gen.c */
+void gen_insns(struct gen *g, unsigned first, unsigned last, bool groups);
 /* gen_int.c, gen_flow.c, gen_vec.c */
 void gen_integer(struct gen *g);
 void gen_encoded(struct gen *g); /* X_GEN, X_VEC */

@@ -16,7 +16,7 @@ static unsigned word(const struct gen *g)
 
 static void store_t0(struct gen *g, unsigned reg)
 {
-    emit_rm(&g->e, wide(g), OP_MOV_STORE, reg, T0, 0);
+    emit_rm(&g->e, wide(g), OP_MOV_STORE, reg, T0, g->mem_at);
 }
 
 /* By LEA: the flags stay. */
@@ -42,7 +42,7 @@ static void gen_push(struct gen *g)
     else if (x->kind == X_PUSH_R)
         reg = gen_read_gpr(g, x->op.n == NO_REG ? x->rm.n : x->op.n, T1);
     if (x->kind == X_PUSH_I) {
-        emit_rm(&g->e, wide(g), 0xc7, 0, T0, 0);
+        emit_rm(&g->e, wide(g), 0xc7, 0, T0, g->mem_at);
         e4(&g->e, (u32)x->imm);
     } else {
         store_t0(g, reg);
@@ -59,7 +59,7 @@ static void gen_pop(struct gen *g)
     gen_stack(g, 0, word(g), false);
     if (to != RSP)
         move_sp(g, (s32)word(g));
-    emit_rm(&g->e, wide(g), OP_MOV_LOAD, reg, T0, 0);
+    emit_rm(&g->e, wide(g), OP_MOV_LOAD, reg, T0, g->mem_at);
     if (in_memory(to))
         env_store(g, true, reg, AT_GPR(to));
 }

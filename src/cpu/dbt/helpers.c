@@ -162,6 +162,8 @@ u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
     }
     next = wrap(c, c->rip + s.len);
     dbt_interpret(c);
+    if (s.flags & SITE_BRANCH)
+        return leave(c);
     return go_on(c, s.flags, next, (uintptr_t)at + (u64)(s64)s.next, epoch);
 }
 

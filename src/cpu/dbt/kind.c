@@ -323,6 +323,15 @@ static bool has_other_memory(const ZydisDecodedInstruction *zi, const ZydisDecod
     return false;
 }
 
+/* A register in an immediate, of which only 64-bit code has more than eight. */
+static bool has_narrow_is4(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *zo)
+{
+    for (unsigned n = 0; n < zi->operand_count; n++)
+        if (zo[n].encoding == ZYDIS_OPERAND_ENCODING_IS4)
+            return zi->machine_mode != ZYDIS_MACHINE_MODE_LONG_64;
+    return false;
+}
+
 bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *zo)
 {
     switch (zi->meta.isa_ext) {
@@ -338,6 +347,7 @@ bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperan
         break;
     }
     switch (zi->mnemonic) {
+    case ZYDIS_MNEMONIC_FISTTP: /* x87, whatever set it came with */
     case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXSAVE64:
     case ZYDIS_MNEMONIC_FXRSTOR:
@@ -358,7 +368,7 @@ bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperan
     if (zi->encoding == ZYDIS_INSTRUCTION_ENCODING_VEX &&
         zi->machine_mode != ZYDIS_MACHINE_MODE_LONG_64 && zi->raw.vex.W)
         return false; /* ignored there, not here */
-    return !has_other_memory(zi, zo);
+    return !has_other_memory(zi, zo) && !has_narrow_is4(zi, zo);
 }
 
 bool xkind_reads_all_flags(unsigned mnemonic)

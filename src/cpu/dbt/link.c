@@ -166,6 +166,11 @@ static s32 rel(const struct gen *g, u32 to)
     return (s32)(to - g->e.at);
 }
 
+static bool is_indirect(const struct xinsn *x)
+{
+    return x->kind == X_RET || x->kind == X_JMP_IND || x->kind == X_CALL_IND;
+}
+
 static void miss_stub(struct gen *g, const struct stub *s)
 {
     struct miss_site site = {
@@ -176,8 +181,8 @@ static void miss_stub(struct gen *g, const struct stub *s)
         .align = s->align,
         .row = (u8)g->row,
         .vec = s->vec,
-        .flags =
-            (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) | (s->x->live ? SITE_FLAGS_OUT : 0)),
+        .flags = (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) |
+                      (s->x->live ? SITE_FLAGS_OUT : 0) | (is_indirect(s->x) ? SITE_BRANCH : 0)),
     };
 
     emit_call(&g->e, g->d->miss);
@@ -232,6 +237,9 @@ static void one_stub(struct gen *g, const struct stub *s)
     switch (s->kind) {
     case STUB_MISS:
         miss_stub(g, s);
+        break;
+    case STUB_GROUP:
+        gen_group_apart(g, s);
         break;
     case STUB_LINK:
         link_call(g, s, s->branch);

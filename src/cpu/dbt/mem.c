@@ -52,11 +52,10 @@ static void slot_of(struct gen *g)
     e4(&g->e, SLOT_MASK);
 }
 
-void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
+/* T0: the offset in the page, if it is below the bound; T1: the entry. */
+static u32 compare_page(struct gen *g, unsigned size, bool write)
 {
     struct emit *e = &g->e;
-    u32 retry = e->at;
-    struct stub *s;
 
     slot_of(g);
     emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + (s32)(8 * g->row)); /* ADD */
@@ -64,16 +63,36 @@ void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
             (s32)(write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag)));
     eb(e, (const u8[]){0x49, 0x81, 0xf9}, 3); /* CMP R9, imm */
     e4(e, (u32)(PAGE_SIZE - size));
-    s = gen_stub(g, STUB_MISS, emit_jcc_fwd(e, CC_A));
+    return emit_jcc_fwd(e, CC_A);
+}
+
+static void add_page(struct gen *g)
+{
+    emit_rm(&g->e, true, 0x03, T0, T1, (s32)offsetof(struct tlb_entry, page));
+}
+
+void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
+{
+    u32 retry = g->e.at;
+    struct stub *s = gen_stub(g, STUB_MISS, compare_page(g, size, write));
+
     s->retry = retry;
     s->write = write;
     s->size = (u8)size;
     if (align) {
-        eb(e, (const u8[]){0x41, 0xf6, 0xc1, (u8)align}, 4); /* TEST R9B, imm */
+        eb(&g->e, (const u8[]){0x41, 0xf6, 0xc1, (u8)align}, 4); /* TEST R9B, imm */
         s->align = (u8)align;
-        s->branch2 = emit_jcc_fwd(e, CC_NE);
+        s->branch2 = emit_jcc_fwd(&g->e, CC_NE);
     }
-    emit_rm(e, true, 0x03, T0, T1, (s32)offsetof(struct tlb_entry, page));
+    add_page(g);
+}
+
+struct stub *gen_check_range(struct gen *g, unsigned size, bool write)
+{
+    struct stub *s = gen_stub(g, STUB_GROUP, compare_page(g, size, write));
+
+    add_page(g);
+    return s;
 }
 
 void gen_next_page(struct gen *g)
@@ -94,6 +113,9 @@ void gen_mem(struct gen *g)
 {
     const struct xinsn *x = g->x;
 
+    if (gen_group_member(g))
+        return;
+    g->mem_at = 0;
     gen_flags_clobber(g, flags_needed(x));
     gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
     gen_check(g, x->mem.size, x->mem.write, x->mem.align);
@@ -104,6 +126,9 @@ void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)
     const struct xinsn *x = g->x;
     bool w = (g->b->key & KEY_MODE) == MODE_64;
 
+    if (gen_group_member(g))
+        return;
+    g->mem_at = 0;
     gen_flags_clobber(g, flags_needed(x));
     emit_lea(&g->e, w, T0, G_SP, -1, 0, disp);
     gen_check(g, size, write, 0);

@@ -165,6 +165,8 @@ static u64 double_shift(struct flags *f, u64 a, const struct double_shift *d, un
     u64 b = d->fill & size_mask(size), r;
     bool cf;
 
+    if (!n) /* the operand is accessed all the same, and the flags stay */
+        return a;
     a &= size_mask(size);
     if (n > width) {
         u64 t = a;
@@ -196,10 +198,7 @@ static void shift_double(struct vcpu *c, const struct insn *i, bool left)
     u64 n = (i->flags & INSN_CL ? c->gpr[RCX] : i->imm) & count_mask(i->size);
     struct double_shift d = {reg_get(c, fill, i->size), (unsigned)n, left};
 
-    if (n)
-        rm_modify(c, i, i->size, (uintptr_t)&d, rmw_double_shift);
-    else /* the operand is still accessed, and a 32-bit register zero-extended */
-        rm_set(c, i, i->r, i->size, rm_get(c, i, i->r, i->size));
+    rm_modify(c, i, i->size, (uintptr_t)&d, rmw_double_shift);
 }
 
 void op_shld(struct vcpu *c, const struct insn *i)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One check for several accesses off one base register: T0 stays the host address of the lowest
+ * byte that the group touches while nothing between needs T0 or changes the base. The check asks
+ * for the group's whole range, so where it fails (often only because the range crosses a page)
+ * the same instructions follow out of line, each with its own check.
+ *
+ * PUSH and POP count as accesses off RSP, whose changes within the group are known.
+ */
+#include "cpu/dbt/gen.h"
+
+#include <Zydis/Zydis.h>
+
+#define MAX_SPAN 128
+
+static bool spilled(const struct xreg *r)
+{
+    return r->n != NO_REG && r->gpr && in_memory(r->n);
+}
+
+static bool is_stack(const struct xinsn *x)
+{
+    return x->kind == X_PUSH_R || x->kind == X_PUSH_I || (x->kind == X_POP_R && !x->has_mem);
+}
+
+/* Registers that are written without being named. */
+static bool writes_hidden(const struct xinsn *x, unsigned reg)
+{
+    switch (x->mnemonic) {
+    case ZYDIS_MNEMONIC_MUL:
+    case ZYDIS_MNEMONIC_IMUL:
+    case ZYDIS_MNEMONIC_CMPXCHG:
+    case ZYDIS_MNEMONIC_CMPXCHG8B:
+    case ZYDIS_MNEMONIC_CMPXCHG16B:
+        return reg == RAX || reg == RDX;
+    default:
+        return (x->kind == X_PLAIN && (reg == RAX || reg == RDX)) ||
+               (x->kind == X_VEC && reg == RCX); /* PCMPxSTRI */
+    }
+}
+
+static bool writes(const struct xinsn *x, unsigned reg)
+{
+    const struct xreg *r[] = {&x->reg, &x->rm, &x->vvvv, &x->op};
+
+    for (unsigned n = 0; n < ARRAY_SIZE(r); n++)
+        if (r[n]->n == reg && r[n]->gpr &&
+            (r[n]->write || x->kind == X_POP_R || x->kind == X_LEA || x->kind == X_MOV_IMM))
+            return !(x->kind == X_PUSH_R);
+    return writes_hidden(x, reg);
+}
+
+/* No access to memory, and T0 stays what it is. */
+static bool is_neutral(const struct xinsn *x)
+{
+    switch (x->kind) {
+    case X_NOP:
+    case X_PLAIN:
+    case X_MOV_IMM:
+        return true;
+    case X_GEN:
+    case X_VEC:
+        return !x->has_mem && !spilled(&x->rm);
+    case X_LEA:
+        return !spilled(&x->reg) && x->mem.base != BASE_RIP && x->mem.asize >= x->opsize &&
+               (x->mem.base == NO_REG || !in_memory(x->mem.base)) &&
+               (x->mem.index == NO_REG || !in_memory(x->mem.index));
+    default:
+        return false;
+    }
+}
+
+static bool is_member(const struct gen *g, const struct xinsn *x, unsigned base)
+{
+    bool w = (g->b->key & KEY_MODE) == MODE_64;
+    const struct xmem *m = &x->mem;
+
+    if (is_stack(x))
+        return base == RSP;
+    return (x->kind == X_GEN || x->kind == X_VEC) && x->has_mem && m->base == base &&
+           m->index == NO_REG && m->seg != SEG_FS && m->seg != SEG_GS && m->asize == (w ? 8 : 4) &&
+           !m->align && !x->lock && !(spilled(&x->reg) && spilled(&x->vvvv)) &&
+           m->disp == (s32)m->disp;
+}
+
+/* Where a member's access begins, from the base at the group's start. */
+static s32 begin_of(const struct gen *g, const struct xinsn *x, s32 shift)
+{
+    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+
+    if (!is_stack(x))
+        return (s32)x->mem.disp + shift;
+    return x->kind == X_POP_R ? shift : shift - word;
+}
+
+struct plan {
+    unsigned members, last;
+    s32 lo, hi;
+    bool write;
+};
+
+/* Takes a member in; false if the range would become too long. */
+static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *x, s32 *shift)
+{
+    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+    s32 size = is_stack(x) ? word : x->mem.size, at = begin_of(g, x, *shift);
+    s32 lo = p->members && p->lo < at ? p->lo : at;
+    s32 hi = p->members && p->hi > at + size ? p->hi : at + size;
+
+    if (hi - lo > MAX_SPAN)
+        return false;
+    p->lo = lo;
+    p->hi = hi;
+    p->members++;
+    p->write |= is_stack(x) ? x->kind != X_POP_R : x->mem.write;
+    if (is_stack(x))
+        *shift += x->kind == X_POP_R ? word : -word;
+    return true;
+}
+
+static struct plan make_plan(const struct gen *g, unsigned first)
+{
+    const struct xinsn *x = &g->b->insn[first];
+    unsigned base = is_stack(x) ? RSP : x->mem.base;
+    struct plan p = {.last = first};
+    s32 shift = 0;
+
+    for (unsigned n = first; n < g->b->n; n++) {
+        x = &g->b->insn[n];
+        if (is_member(g, x, base)) {
+            if (!add_member(g, &p, x, &shift))
+                break;
+            p.last = n;
+        } else if (!is_neutral(x)) {
+            break;
+        }
+        if (writes(x, base))
+            break;
+    }
+    return p;
+}
+
+void gen_group_begin(struct gen *g, unsigned n)
+{
+    const struct xinsn *x = &g->b->insn[n];
+    unsigned base = is_stack(x) ? RSP : x->mem.base;
+    struct plan p;
+    struct stub *s;
+
+    if (base >= 16 || !is_member(g, x, base))
+        return;
+    p = make_plan(g, n);
+    if (p.members < 2)
+        return;
+    gen_flags_clobber(g, flags_needed(x));
+    emit_lea(&g->e, (g->b->key & KEY_MODE) == MODE_64, T0, (int)gen_read_gpr(g, base, T0), -1, 0,
+             p.lo);
+    s = gen_check_range(g, (unsigned)(p.hi - p.lo), p.write);
+    s->first = (u8)n;
+    s->last = (u8)p.last;
+    g->group = (struct group){
+        .last = &g->b->insn[p.last], .stub = (u16)(s - g->stub), .lo = p.lo, .shift = 0};
+}
+
+bool gen_group_member(struct gen *g)
+{
+    const struct xinsn *x = g->x;
+    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+
+    if (!g->group.last)
+        return false;
+    g->mem_at = begin_of(g, x, g->group.shift) - g->group.lo;
+    if (is_stack(x))
+        g->group.shift += x->kind == X_POP_R ? word : -word;
+    return true;
+}
+
+void gen_group_end(struct gen *g)
+{
+    struct stub *s = &g->stub[g->group.stub];
+
+    s->next = g->e.at;
+    s->flags_out = (u8)g->flags;
+    g->group.last = NULL;
+}
+
+void gen_group_apart(struct gen *g, const struct stub *s)
+{
+    g->flags = s->flags;
+    g->vec = s->vec;
+    gen_insns(g, s->first, s->last, false);
+    if ((s->flags_out & FLAGS_HOST) && g->flags == FLAGS_ENV)
+        gen_flags_restore(g);
+    if ((s->flags_out & FLAGS_ENV) && g->flags == FLAGS_HOST)
+        gen_flags_save(g);
+    emit_jmp(&g->e, s->next);
+}
