@@ -60,6 +60,7 @@ struct op_site { /* of an instruction that the interpreter executes */
 } __attribute__((packed));
 struct link_site {
     u32 place;   /* of the branch offset in the cache; 0: not to be linked */
+    u32 page;    /* RAM page of the block: the target must be there too */
     u16 off;     /* target */
     u16 changed; /* the block that is at `off` is void */
 } __attribute__((packed));

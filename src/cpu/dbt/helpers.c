@@ -216,7 +216,7 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
     state_of(c)->links++;
     if (!s.place)
         return dbt_code_at(c, true);
-    return dbt_link(c, d, s.place);
+    return dbt_link(c, d, s.page, s.place);
 }
 
 u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)

@@ -200,8 +200,10 @@ static void save_if_host(struct gen *g, const struct stub *s)
 
 static void link_call(struct gen *g, const struct stub *s, u32 place)
 {
-    struct link_site site = {
-        .place = place, .off = (u16)s->target, .changed = s->kind == STUB_CHANGED};
+    struct link_site site = {.place = place,
+                             .page = (u32)g->b->page,
+                             .off = (u16)s->target,
+                             .changed = s->kind == STUB_CHANGED};
 
     save_if_host(g, s);
     emit_call(&g->e, g->d->link);

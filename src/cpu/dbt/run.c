@@ -253,9 +253,10 @@ static struct tb *block_at(struct vcpu *c)
 void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
 {
     struct dbt *d = state_of(c)->dbt;
+    struct place p = fetch_place(c, c->rip);
 
     pthread_mutex_lock(&d->lock);
-    if (atomic_load(&d->epoch) == epoch)
+    if (atomic_load(&d->epoch) == epoch && d->tb[from].page == p.page)
         dbt_patch(d, d->tb[from].out, (u32)(code - (uintptr_t)d->code.rx));
     pthread_mutex_unlock(&d->lock);
 }
@@ -300,7 +301,7 @@ u64 dbt_code_at(struct vcpu *c, bool cached)
 }
 
 /* The branch is patched only if its own block is still there. */
-u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place)
+u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place)
 {
     u32 epoch = atomic_load(&d->epoch);
     struct tb *tb = block_at(c);
@@ -309,7 +310,7 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place)
         return leave(c);
     if (atomic_load(&d->epoch) == epoch) {
         pthread_mutex_lock(&d->lock);
-        if (!tb->dead)
+        if (!tb->dead && tb->page == page)
             dbt_patch(d, place, tb->entry);
         pthread_mutex_unlock(&d->lock);
     } else {

@@ -12,8 +12,8 @@
  */
 u64 dbt_code_at(struct vcpu *c, bool cached);
 /* The same for a place in the page that runs; the branch at `place`, where the host's flags are the
-   guest's, will lead there. */
-u64 dbt_link(struct vcpu *c, struct dbt *d, u32 place);
+   guest's, will lead there if that is `page` of RAM still. */
+u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
 /* An exit to another page, whose serial number is at `place`, leads to `code` while what the jump
    cache holds now is in force. */
 void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code);
