@@ -10,16 +10,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#define VCPU_ALIGN 64u
 
 int vcpu_new(struct vcpu **out, struct vm *vm, unsigned index)
 {
-    struct vcpu *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u8 *memory = calloc(1, sizeof(struct vcpu) + VCPU_ALIGN); /* most of it stays untouched */
+    struct vcpu *c;
 
     BUG_ON(index >= VM_MAX_CPUS || vm->cpu[index]);
-    if (c == MAP_FAILED)
+    if (!memory)
         return -ENOMEM;
+    c = (struct vcpu *)(void *)(memory + (-(uintptr_t)memory & (VCPU_ALIGN - 1)));
+    c->memory = memory;
     c->vm = vm;
     c->index = index;
     tlb_init(c);
@@ -37,7 +40,7 @@ void vcpu_free(struct vcpu *c)
     c->vm->cpu[c->index] = NULL;
     pthread_cond_destroy(&c->sleep_cond);
     pthread_mutex_destroy(&c->sleep_lock);
-    munmap(c, sizeof(*c));
+    free(c->memory);
 }
 
 /* What RESET changes and INIT leaves alone (SDM 3A table 10-1). */

@@ -19,7 +19,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 static bool sse_available(const struct vcpu *c)
 {
@@ -418,11 +417,10 @@ static int attach_lockstep(struct vcpu *c, struct dbt_cpu *d, struct err *err)
 
 static int dbt_attach(struct vcpu *c, struct err *err)
 {
-    struct dbt_cpu *d = mmap(NULL, STATE_BYTES, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct dbt_cpu *d = calloc(1, STATE_BYTES);
     int rc;
 
-    if (d == MAP_FAILED)
+    if (!d)
         return err_set(err, ENOMEM, "no memory for a CPU's translator");
     rc = shared_dbt(&d->dbt, c->vm, err);
     if (!rc && c->vm->lockstep)
@@ -430,7 +428,7 @@ static int dbt_attach(struct vcpu *c, struct err *err)
     if (!rc)
         rc = interp_attach(c, err);
     if (rc) {
-        munmap(d, STATE_BYTES);
+        free(d);
         return rc;
     }
     d->dbt->users++;
@@ -447,7 +445,7 @@ static void dbt_detach(struct vcpu *c)
     lockstep_free(d->lockstep);
     if (--d->dbt->users == 0)
         dbt_free(d->dbt);
-    munmap(d, STATE_BYTES);
+    free(d);
     c->engine_state = NULL;
     interp_detach(c);
 }
