@@ -146,7 +146,7 @@ struct vcpu {
     struct vm *vm;
     struct lapic *lapic;
     struct blocks *blocks; /* decoded instructions: cpu/interp */
-    void *memory; /* what free() wants */
+    void *memory;          /* what free() wants */
     void *engine_state;
     struct trial *trial; /* of a lockstep run; NULL: none */
 
