@@ -155,6 +155,12 @@ void vcpu_nmi(struct vcpu *c)
     vcpu_request(c, old & REQ_NMI ? REQ_NMI_LATCHED : 0);
 }
 
+bool vcpu_interrupt_due(const struct vcpu *c)
+{
+    return (c->eflags & EFLAGS_IF) &&
+           (lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic));
+}
+
 bool vcpu_has_work(struct vcpu *c)
 {
     u32 req = atomic_load(&c->req);
@@ -171,8 +177,7 @@ bool vcpu_has_work(struct vcpu *c)
     }
     if ((req & (REQ_NMI | REQ_NMI_LATCHED)) && !c->nmi_blocked)
         return true;
-    return (c->eflags & EFLAGS_IF) &&
-           (lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic));
+    return vcpu_interrupt_due(c);
 }
 
 void vcpu_sleep(struct vcpu *c)

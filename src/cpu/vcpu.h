@@ -192,6 +192,8 @@ void vcpu_nmi(struct vcpu *c);
 void vcpu_sleep(struct vcpu *c);
 /* Something that ends HLT is there: an unmasked interrupt, NMI, INIT, SMI, or (waiting) SIPI. */
 bool vcpu_has_work(struct vcpu *c);
+/* An interrupt that the CPU does not mask is pending. Own thread. */
+bool vcpu_interrupt_due(const struct vcpu *c);
 
 /* The whole of RFLAGS, and setting it as a whole (vcpu_update_mode included). */
 u32 vcpu_eflags(const struct vcpu *c);

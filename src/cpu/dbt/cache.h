@@ -59,7 +59,7 @@ struct dbt { /* shared by the CPUs of a machine */
     unsigned users;         /* CPUs attached */
     bool bmi2;
     /* Thunks: offsets in the cache. */
-    u32 enter, leave, miss, op, op_end, link, lookup, vec_load, vec_save;
+    u32 enter, leave, miss, op, op_end, link, lookup, vec_load;
     u64 flushes, translated, invalidated; /* statistics; lock */
 };
 

@@ -85,10 +85,7 @@ static void compare(struct gen *g, unsigned at, unsigned n)
 /* Blocks of pages that mix code and data compare themselves with what is there now. */
 static void check_bytes(struct gen *g)
 {
-    if (g->flags == FLAGS_HOST) {
-        gen_flags_save(g);
-        g->flags = FLAGS_ENV;
-    }
+    gen_flags_clobber(g, EFLAGS_ARITH);
     compare(g, 0, (unsigned)min_u64(g->b->end, PAGE_SIZE) - g->b->off);
 }
 
@@ -111,10 +108,7 @@ static void check_next(struct gen *g)
 {
     unsigned rest = (unsigned)g->b->off + g->b->insn[0].len - PAGE_SIZE;
 
-    if (g->flags == FLAGS_HOST) {
-        gen_flags_save(g);
-        g->flags = FLAGS_ENV;
-    }
+    gen_flags_clobber(g, EFLAGS_ARITH);
     gen_next_page(g);
     compare_next(g, 0, rest);
 }

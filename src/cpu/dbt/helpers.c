@@ -30,12 +30,11 @@ static bool must_leave(const struct vcpu *c)
     return c->leave || atomic_load_explicit(&c->req, memory_order_relaxed);
 }
 
-/* After an instruction that has set c->leave. The key may be another then. */
+/* After an instruction of the interpreter's. If it has set c->leave and need not have, the key may
+   be another. */
 static bool must_leave_after(struct vcpu *c)
 {
-    if (c->leave)
-        return !interp_resume(c) || !dbt_resync(c);
-    return atomic_load_explicit(&c->req, memory_order_relaxed) != 0;
+    return c->leave ? !interp_resume(c) : must_leave(c);
 }
 
 static u64 wrap(const struct vcpu *c, u64 rip)
@@ -110,7 +109,8 @@ static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u3
 {
     bool changed = c->leave; /* the code itself, perhaps */
 
-    if (c->rip != expected || must_leave_after(c) || epoch != cache_epoch(c))
+    if (c->rip != expected || must_leave_after(c) || (changed && !dbt_resync(c)) ||
+        epoch != cache_epoch(c))
         return leave(c);
     if (changed) {
         c->env.vec_wanted = 0;

@@ -20,17 +20,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static bool sse_available(const struct vcpu *c)
-{
-    return !(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR);
-}
-
-static bool avx_available(const struct vcpu *c)
-{
-    return (c->cr0 & (CR0_PE | CR0_TS)) == CR0_PE && (c->cr4 & CR4_OSXSAVE) &&
-           !(~c->xcr0 & (XCR0_SSE | XCR0_AVX)) && !(c->eflags & EFLAGS_VM);
-}
-
 static bool rights_ok(const struct seg *s, bool code)
 {
     return code ? (s->ar & AR_CODE) && (s->ar & AR_READABLE)
@@ -50,8 +39,8 @@ u32 dbt_key(const struct vcpu *c)
 {
     bool full_stack = c->ss_size == (c->mode == MODE_64 ? 8 : 4);
 
-    return c->mode | (u32)c->mmu << 2 | (sse_available(c) ? KEY_SSE : 0) |
-           (avx_available(c) ? KEY_AVX : 0) |
+    return c->mode | (u32)c->mmu << 2 | (simd_sse_available(c) ? KEY_SSE : 0) |
+           (simd_vex_available(c) ? KEY_AVX : 0) |
            ((c->fpu.mxcsr & MXCSR_RESET) == MXCSR_RESET ? KEY_FP : 0) |
            (is_flat(c) ? KEY_FLAT : 0) | (full_stack ? KEY_STACK : 0) | (c->cpl ? 0 : KEY_CPL0);
 }
@@ -428,6 +417,9 @@ static int dbt_attach(struct vcpu *c, struct err *err)
     if (!rc)
         rc = interp_attach(c, err);
     if (rc) {
+        lockstep_free(d->lockstep);
+        if (d->dbt && !d->dbt->users)
+            dbt_free(d->dbt);
         free(d);
         return rc;
     }

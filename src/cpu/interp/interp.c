@@ -227,16 +227,10 @@ void interp_blocks(struct vcpu *c)
     } while (likely(!c->leave && !atomic_load_explicit(&c->req, memory_order_relaxed)));
 }
 
-static bool interrupt_due(const struct vcpu *c)
-{
-    return (c->eflags & EFLAGS_IF) &&
-           (lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic));
-}
-
 bool interp_resume(struct vcpu *c)
 {
     if (c->activity != ACTIVITY_RUN || c->pending_db || (c->shadow & SHADOW_MOV_SS) ||
-        atomic_load_explicit(&c->req, memory_order_relaxed) || interrupt_due(c))
+        atomic_load_explicit(&c->req, memory_order_relaxed) || vcpu_interrupt_due(c))
         return false;
     c->shadow = 0;
     c->leave = needs_step(c);

@@ -98,16 +98,26 @@ insn_fn *simd_xsave_fn(unsigned mnemonic);
 _Noreturn void simd_sse_unavailable(struct vcpu *c);
 _Noreturn void simd_vex_unavailable(struct vcpu *c);
 
+static inline bool simd_sse_available(const struct vcpu *c)
+{
+    return !(c->cr0 & (CR0_EM | CR0_TS)) && (c->cr4 & CR4_OSFXSR);
+}
+
+static inline bool simd_vex_available(const struct vcpu *c)
+{
+    return (c->cr0 & (CR0_PE | CR0_TS)) == CR0_PE && (c->cr4 & CR4_OSXSAVE) &&
+           !(~c->xcr0 & (XCR0_SSE | XCR0_AVX)) && !(c->eflags & EFLAGS_VM);
+}
+
 static inline void simd_check_sse(struct vcpu *c)
 {
-    if (unlikely((c->cr0 & (CR0_EM | CR0_TS)) || !(c->cr4 & CR4_OSFXSR)))
+    if (unlikely(!simd_sse_available(c)))
         simd_sse_unavailable(c);
 }
 
 static inline void simd_check_vex(struct vcpu *c)
 {
-    if (unlikely((c->cr0 & (CR0_PE | CR0_TS)) != CR0_PE || !(c->cr4 & CR4_OSXSAVE) ||
-                 (~c->xcr0 & (XCR0_SSE | XCR0_AVX)) || (c->eflags & EFLAGS_VM)))
+    if (unlikely(!simd_vex_available(c)))
         simd_vex_unavailable(c);
 }
 
