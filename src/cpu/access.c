@@ -32,7 +32,7 @@ static void device_write(struct vcpu *c, gpa_t gpa, unsigned size, u64 val)
         trial_give_up(c->trial);
     if (is_lapic_page(c, gpa)) {
         lapic_mmio_write(c->lapic, gpa & (PAGE_SIZE - 1), size, (u32)val);
-        c->leave = true; /* an EOI or TPR write may unmask an interrupt */
+        c->look = c->leave = true; /* an EOI or TPR write may unmask an interrupt */
     } else {
         bus_write(&c->vm->mmio, gpa, size, val);
     }

@@ -150,6 +150,7 @@ static void write_cr8(struct vcpu *c, u64 val)
         cpu_raise_gp0(c);
     if (c->lapic)
         lapic_set_tpr(c->lapic, (u8)(val << 4));
+    c->look = true;
     c->leave = true;
 }
 

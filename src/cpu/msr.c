@@ -168,6 +168,7 @@ static bool apic_base_write(struct vcpu *c, const struct msr_desc *d, u32 index,
 
     if (!c->lapic || !lapic_set_base(c->lapic, val, vcpu_has(c, X86_X2APIC), phys_mask))
         return false;
+    c->look = true;
     tlb_flush_all(c); /* RAM comes to light where the register page was, and the reverse */
     return true;
 }
@@ -179,6 +180,7 @@ static bool x2apic_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64
 
 static bool x2apic_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
+    c->look = true;
     return c->lapic && lapic_msr_write(c->lapic, index, val);
 }
 

@@ -11,10 +11,10 @@
 #pragma once
 #include "base/base.h"
 
-#define TLB_ENTRIES 1024u
+#define TLB_ENTRIES 4096u
 #define TLB_SPACES  8u
 #define TLB_DROPPED 8u
-#define TLB_LISTED  96u /* entries that a table can be cleared of one by one */
+#define TLB_LISTED  512u /* entries that a table can be cleared of one by one */
 
 enum mmu_index { /* by whose rights an access is made */
                  MMU_USER,

@@ -155,10 +155,14 @@ void vcpu_nmi(struct vcpu *c)
     vcpu_request(c, old & REQ_NMI ? REQ_NMI_LATCHED : 0);
 }
 
+bool vcpu_interrupt_pending(const struct vcpu *c)
+{
+    return lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic);
+}
+
 bool vcpu_interrupt_due(const struct vcpu *c)
 {
-    return (c->eflags & EFLAGS_IF) &&
-           (lapic_pending(c->lapic) >= 0 || lapic_extint_pending(c->lapic));
+    return (c->eflags & EFLAGS_IF) && vcpu_interrupt_pending(c);
 }
 
 bool vcpu_has_work(struct vcpu *c)

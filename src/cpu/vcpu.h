@@ -130,6 +130,8 @@ struct vcpu {
     u64 pending_db; /* DR6 bits of a trap-class #DB due after this instruction */
     u8 activity;    /* enum activity */
     bool nmi_blocked;
+    bool look;       /* an interrupt may be there that nothing in `req` tells of: when the CPU next
+                        may take one, it looks */
     bool exclusive;  /* between exclusive_begin and exclusive_end */
     u64 monitor_gpa; /* armed by MONITOR; UINT64_MAX when not */
 
@@ -192,7 +194,8 @@ void vcpu_nmi(struct vcpu *c);
 void vcpu_sleep(struct vcpu *c);
 /* Something that ends HLT is there: an unmasked interrupt, NMI, INIT, SMI, or (waiting) SIPI. */
 bool vcpu_has_work(struct vcpu *c);
-/* An interrupt that the CPU does not mask is pending. Own thread. */
+/* An interrupt is pending that EFLAGS.IF lets in; the same whatever IF says. Own thread. */
+bool vcpu_interrupt_pending(const struct vcpu *c);
 bool vcpu_interrupt_due(const struct vcpu *c);
 
 /* The whole of RFLAGS, and setting it as a whole (vcpu_update_mode included). */

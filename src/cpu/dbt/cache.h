@@ -31,7 +31,7 @@ struct tb {               /* a translated block */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
     u16 n;                /* instructions; 0: the interpreter executes them anyway */
-    bool dead;
+    _Atomic bool dead;    /* set with the lock held, read without */
 };
 
 /* What is known of a RAM page that code was translated from. */
@@ -59,7 +59,7 @@ struct dbt { /* shared by the CPUs of a machine */
     unsigned users;         /* CPUs attached */
     bool bmi2;
     /* Thunks: offsets in the cache. */
-    u32 enter, leave, miss, op, op_end, link, lookup, vec_load;
+    u32 enter, leave, miss, next, op, op_end, link, lookup, vec_load;
     u64 flushes, translated, invalidated; /* statistics; lock */
 };
 
@@ -82,6 +82,16 @@ struct jumps {
     u64 pages[16]; /* hashed: pages with a target */
     struct jump_entry entry[];
 };
+
+/* Blocks that the CPU has found before, so that what a flush of the TLB takes out of the jump cache
+   is found again without the lock. A block that is not dead may be executed at the address where it
+   was found, as long as the same RAM page is there. */
+struct known_block {
+    u64 va;
+    struct tb *tb; /* NULL: none */
+    u32 epoch;     /* of the cache */
+};
+#define KNOWN_BLOCKS 8192u
 
 struct insn_slot { /* a decoded instruction for the interpreter's functions; its bytes are compared
                     */

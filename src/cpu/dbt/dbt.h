@@ -48,7 +48,10 @@ enum xkind {
     X_RET,
     X_LOOP,
     X_JRCXZ,
+    X_PUSHF,
     X_CLI,
+    X_STI,
+    X_SWAPGS,
     X_VEC, /* X_GEN on vector registers */
 };
 
@@ -82,6 +85,7 @@ struct xinsn {
     u8 cond;
     bool has_mem;
     bool end;                      /* the last of its block */
+    bool constant;                 /* its struct insn may be kept with the code */
     struct xreg reg, rm, vvvv, op; /* by place in the encoding; `op`: low bits of the opcode */
     struct xmem mem;
     s64 imm;
@@ -128,6 +132,7 @@ struct dbt_cpu {
     struct dbt *dbt;
     struct jumps *jumps;                         /* in force */
     struct jumps *kernel, *space[TLB_SPACES][2]; /* user, supervisor */
+    struct known_block known[KNOWN_BLOCKS];
     struct insn_slot slot[INSN_SLOTS];
     struct xblock block;                   /* being translated */
     struct lockstep *lockstep;             /* NULL: off */

@@ -292,6 +292,7 @@ static void choose(struct xinsn *x, struct vcpu *c, u32 key, const ZydisDecodedI
     }
     if (known && plain && memory_ok(x, key) && high_ok(x))
         return;
+    x->constant = d && !twin;
     make_op(x, end || xkind_op_ends(zi, zo));
 }
 

@@ -135,6 +135,8 @@ static void one(struct gen *g)
     case X_DIV:
     case X_MOFFS:
     case X_CLI:
+    case X_STI:
+    case X_SWAPGS:
         gen_integer(g);
         break;
     default:
@@ -153,6 +155,8 @@ void gen_op(struct gen *g)
         gen_flags_save(g);
     site.flags = (u8)((need ? SITE_FLAGS_IN : 0) | (x->live ? SITE_FLAGS_OUT : 0));
     emit_call(&g->e, end ? g->d->op_end : g->d->op);
+    if (x->constant)
+        gen_stub(g, STUB_INSN, g->e.at);
     eb(&g->e, &site, sizeof(site));
     g->flags = x->live ? FLAGS_BOTH : FLAGS_DEAD; /* the helper leaves them in the host's too */
 }

@@ -25,8 +25,10 @@ enum stub_kind {
     STUB_POLL,    /* a request of another thread, met at an exit */
     STUB_JUMP,    /* the jump cache does not have it */
     STUB_VEC,     /* the vector registers are not there */
+    STUB_NEXT,    /* the TLB does not have the next page, where an instruction goes on */
     STUB_APART,   /* the rest of a straddling instruction is not there */
     STUB_CHANGED, /* the code is not what was translated */
+    STUB_INSN,    /* the struct insn of an op_site */
 };
 
 struct stub {
@@ -54,9 +56,10 @@ struct miss_site {
     u8 vec;
 } __attribute__((packed));
 struct op_site { /* of an instruction that the interpreter executes */
+    s32 insn;    /* struct insn, from behind this field; 0: to be decoded */
     u16 off;
     u8 len, flags;
-    u8 vec, pad[3];
+    u8 vec;
 } __attribute__((packed));
 struct link_site {
     u32 place;   /* of the branch offset in the cache; 0: not to be linked */
@@ -152,7 +155,7 @@ struct stub *gen_check_range(struct gen *g, unsigned size, bool write);
 void gen_mem(struct gen *g);
 /* The same for the stack at RSP + disp. */
 void gen_stack(struct gen *g, s32 disp, unsigned size, bool write);
-/* T1: host address of the next page, if instructions may be fetched from it; else STUB_APART. */
+/* T1: host address of the next page, if instructions may be fetched from it; else STUB_NEXT. */
 void gen_next_page(struct gen *g);
 /* Behind the instruction's last host instruction: where its stubs go on. */
 void gen_insn_done(struct gen *g);

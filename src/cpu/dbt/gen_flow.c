@@ -50,6 +50,27 @@ static void gen_push(struct gen *g)
     move_sp(g, down);
 }
 
+static void gen_pushf(struct gen *g)
+{
+    s32 down = -(s32)word(g);
+    struct emit *e = &g->e;
+    u32 over;
+
+    gen_stack(g, down, word(g), true);
+    emit_rm(e, false, 0x1b6, T1, H_RSP, AT_ENV(flags) + 1); /* MOVZX: LAHF's AH */
+    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);               /* AND R10D */
+    e4(e, EFLAGS_ARITH & 0xff);
+    emit_rm(e, false, 0x0b, T1, H_RSP, AT(eflags)); /* OR */
+    emit_rm(e, false, 0xf6, 0, H_RSP, AT_ENV(flags));
+    e1(e, 1); /* TEST byte, 1 */
+    over = emit_jcc_fwd(e, CC_E);
+    eb(e, (const u8[]){0x41, 0x81, 0xca}, 3); /* OR R10D */
+    e4(e, EFLAGS_OF);
+    emit_land(e, over);
+    store_t0(g, T1);
+    move_sp(g, down);
+}
+
 static void gen_pop(struct gen *g)
 {
     const struct xinsn *x = g->x;
@@ -184,6 +205,10 @@ void gen_flow(struct gen *g)
     case X_PUSH_I:
     case X_PUSH_M:
         gen_push(g);
+        gen_insn_done(g);
+        break;
+    case X_PUSHF:
+        gen_pushf(g);
         gen_insn_done(g);
         break;
     case X_POP_R:

@@ -192,6 +192,31 @@ static void gen_cli(struct gen *g)
     e1(&g->e, 9);
 }
 
+/* Without a shadow: if no interrupt waits, the next one is noticed at the end of the block, which
+   is not here. */
+static void gen_sti(struct gen *g)
+{
+    if (g->x == &g->b->insn[g->b->n - 1]) {
+        gen_op(g);
+        return;
+    }
+    gen_flags_clobber(g, flags_needed(g->x));
+    emit_rm(&g->e, false, 0x80, 7, H_RSP, AT(look)); /* CMP byte, 0 */
+    e1(&g->e, 0);
+    leave_if(g, CC_NE);
+    emit_rm(&g->e, false, 0x81, 1, H_RSP, AT(eflags)); /* OR, imm32 */
+    e4(&g->e, EFLAGS_IF);
+    gen_insn_done(g);
+}
+
+static void gen_swapgs(struct gen *g)
+{
+    env_load(g, true, T0, AT(seg[SEG_GS].base));
+    env_load(g, true, T1, AT(kernel_gs_base));
+    env_store(g, true, T1, AT(seg[SEG_GS].base));
+    env_store(g, true, T0, AT(kernel_gs_base));
+}
+
 void gen_integer(struct gen *g)
 {
     switch (g->x->kind) {
@@ -222,6 +247,12 @@ void gen_integer(struct gen *g)
     case X_CLI:
         gen_flags_clobber(g, g->x->live);
         gen_cli(g);
+        break;
+    case X_STI:
+        gen_sti(g);
+        break;
+    case X_SWAPGS:
+        gen_swapgs(g);
         break;
     default:
         break;

@@ -73,23 +73,34 @@ static const struct insn *insn_at(struct vcpu *c, struct insn_slot *s, const u8 
     return &s->insn;
 }
 
+static void execute(struct vcpu *c, const struct insn *i)
+{
+    state_of(c)->ops[i->mnemonic]++;
+    c->rip = wrap(c, c->rip + i->len);
+    i->fn(c, i);
+    c->rip = wrap(c, c->rip);
+}
+
 void dbt_interpret(struct vcpu *c)
 {
     struct dbt_cpu *d = state_of(c);
     struct place p = fetch_place(c, c->rip);
     unsigned avail = (unsigned)min_u64(PAGE_SIZE - (c->rip & (PAGE_SIZE - 1)), INSN_MAX_BYTES);
     struct insn_slot *s = &d->slot[((uintptr_t)p.host ^ (uintptr_t)p.host >> 12) % INSN_SLOTS];
-    const struct insn *i;
 
     if (!p.host) { /* mapped to something else meanwhile */
         c->leave = true;
         return;
     }
-    i = insn_at(c, s, p.host, avail, c->rip);
-    d->ops[i->mnemonic]++;
-    c->rip = wrap(c, c->rip + i->len);
-    i->fn(c, i);
-    c->rip = wrap(c, c->rip);
+    execute(c, insn_at(c, s, p.host, avail, c->rip));
+}
+
+static void interpret_site(struct vcpu *c, const struct op_site *s, const void *at)
+{
+    if (s->insn)
+        execute(c, (const struct insn *)(const void *)((const u8 *)at + sizeof(s->insn) + s->insn));
+    else
+        dbt_interpret(c);
 }
 
 static void flags_in(struct vcpu *c, unsigned site_flags)
@@ -178,8 +189,17 @@ u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
     c->env.vec_wanted = s.vec;
     flags_in(c, s.flags);
     next = wrap(c, c->rip + s.len);
-    dbt_interpret(c);
+    interpret_site(c, &s, at);
     return go_on(c, s.flags, next, (uintptr_t)at + sizeof(s), epoch);
+}
+
+static u64 find_next(struct vcpu *c)
+{
+    if (must_leave_after(c) || !dbt_resync(c))
+        return leave(c);
+    c->ip = c->rip;
+    dbt_flags_out(c);
+    return dbt_code_at(c, true);
 }
 
 u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
@@ -192,12 +212,23 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     flags_in(c, s.flags);
     if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
         dbt_forget_block(c);
+    interpret_site(c, &s, at);
+    return find_next(c);
+}
+
+/* t0: the page where the instruction goes on. */
+u64 dbt_help_next(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct miss_site s;
+
+    memcpy(&s, at, sizeof(s));
+    c->ip = c->rip = c->env.page_va + s.off;
+    c->env.vec_wanted = 0;
+    flags_in(c, s.flags);
+    if (fetch_place(c, t0).host && c->tlb.row[mmu_fetch(c)][tlb_slot(t0)].xtag == t0)
+        return (uintptr_t)at + (u64)(s64)s.retry;
     dbt_interpret(c);
-    if (must_leave_after(c) || !dbt_resync(c))
-        return leave(c);
-    c->ip = c->rip;
-    dbt_flags_out(c);
-    return dbt_code_at(c, true);
+    return find_next(c);
 }
 
 u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)

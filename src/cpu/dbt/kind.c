@@ -256,6 +256,13 @@ static bool special(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
         return set(x, X_GEN);
     case ZYDIS_MNEMONIC_CLI:
         return (key & KEY_CPL0) && set(x, X_CLI);
+    case ZYDIS_MNEMONIC_STI:
+        return (key & KEY_CPL0) && set(x, X_STI);
+    case ZYDIS_MNEMONIC_SWAPGS:
+        return (key & KEY_CPL0) && set(x, X_SWAPGS);
+    case ZYDIS_MNEMONIC_PUSHFD:
+    case ZYDIS_MNEMONIC_PUSHFQ:
+        return (key & KEY_STACK) && set(x, X_PUSHF);
     case ZYDIS_MNEMONIC_PUSH:
     case ZYDIS_MNEMONIC_POP:
     case ZYDIS_MNEMONIC_LEAVE:

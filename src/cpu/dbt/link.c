@@ -7,6 +7,7 @@
  * vcpu.req, so that no loop runs on without.
  */
 #include "cpu/dbt/gen.h"
+#include "cpu/interp/blocks.h"
 
 #define OP_CMP_IMM8 0x83u
 
@@ -219,6 +220,17 @@ static u32 branch_info(const struct xinsn *x)
     return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
 }
 
+static void next_stub(struct gen *g, const struct stub *s)
+{
+    struct miss_site site = {.off = s->x->off,
+                             .len = (u8)(PAGE_SIZE - s->x->off),
+                             .flags = s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0};
+
+    emit_call(&g->e, g->d->next);
+    site.retry = rel(g, s->retry);
+    eb(&g->e, &site, sizeof(site));
+}
+
 /* The interpreter fetches the instruction from both pages. */
 static void apart(struct gen *g, const struct stub *s)
 {
@@ -230,8 +242,22 @@ static void apart(struct gen *g, const struct stub *s)
     eb(&g->e, &site, sizeof(site));
 }
 
+static void place_insn(struct gen *g, const struct stub *s)
+{
+    struct insn i;
+
+    BUG_ON(!blocks_decode_one(g->b->c, s->x->bytes, s->x->len, &i));
+    emit_nops(&g->e, (0 - g->e.at) & 7);
+    emit_land(&g->e, s->branch);
+    eb(&g->e, &i, sizeof(i));
+}
+
 static void one_stub(struct gen *g, const struct stub *s)
 {
+    if (s->kind == STUB_INSN) {
+        place_insn(g, s);
+        return;
+    }
     if (s->branch)
         emit_land(&g->e, s->branch);
     if (s->branch2)
@@ -253,6 +279,9 @@ static void one_stub(struct gen *g, const struct stub *s)
     case STUB_JUMP:
         emit_mov_imm(&g->e, T1, branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0));
         emit_jmp(&g->e, g->d->lookup);
+        break;
+    case STUB_NEXT:
+        next_stub(g, s);
         break;
     case STUB_APART:
         apart(g, s);

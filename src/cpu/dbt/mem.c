@@ -98,14 +98,16 @@ struct stub *gen_check_range(struct gen *g, unsigned size, bool write)
 void gen_next_page(struct gen *g)
 {
     struct emit *e = &g->e;
-    u32 row = g->row == MMU_USER_AC ? MMU_USER : g->row;
+    u32 row = g->row == MMU_USER_AC ? MMU_USER : g->row, retry = g->e.at;
+    struct stub *s;
 
     env_load(g, true, T0, AT_ENV(page_va));
     emit_lea(e, (g->b->key & KEY_MODE) == MODE_64, T0, T0, -1, 0, PAGE_SIZE);
     slot_of(g);
     emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + (s32)(8 * row)); /* ADD */
     emit_rm(e, true, 0x3b, T0, T1, (s32)offsetof(struct tlb_entry, xtag));
-    gen_stub(g, STUB_APART, emit_jcc_fwd(e, CC_NE));
+    s = gen_stub(g, STUB_NEXT, emit_jcc_fwd(e, CC_NE));
+    s->retry = retry;
     emit_rm(e, true, OP_MOV_LOAD, T1, T1, (s32)offsetof(struct tlb_entry, page));
 }
 

@@ -216,6 +216,21 @@ static bool is_full(const struct dbt *d)
     return d->ntb == d->max_tb || d->used + CACHE_ROOM > d->code.size;
 }
 
+static struct known_block *known_at(struct vcpu *c, u64 page)
+{
+    u64 h = (c->rip ^ page << 40) * 0x9e3779b97f4a7c15ull;
+
+    return &state_of(c)->known[h >> 32 & (KNOWN_BLOCKS - 1)];
+}
+
+static struct tb *if_known(const struct vcpu *c, const struct known_block *k, u64 page)
+{
+    if (!k->tb || k->va != c->rip || k->epoch != atomic_load(&state_of(c)->dbt->epoch) ||
+        k->tb->page != page || k->tb->key != c->env.key || atomic_load(&k->tb->dead))
+        return NULL;
+    return k->tb;
+}
+
 /* NULL if the code is not in RAM. */
 static struct tb *block_at(struct vcpu *c)
 {
@@ -225,12 +240,18 @@ static struct tb *block_at(struct vcpu *c)
 
     while (!tb) {
         struct place p = fetch_place(c, c->rip);
+        struct known_block *k;
         bool full;
         if (!p.host)
             return NULL;
+        k = known_at(c, p.page);
+        tb = if_known(c, k, p.page);
+        if (tb)
+            break;
         pthread_mutex_lock(&d->lock);
         tb = find_or_make(c, d, &p, off);
         full = !tb && is_full(d);
+        *k = (struct known_block){c->rip, tb, atomic_load(&d->epoch)};
         pthread_mutex_unlock(&d->lock);
         if (full)
             drop_all(c);

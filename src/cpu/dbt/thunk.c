@@ -154,6 +154,7 @@ void thunks_make(struct dbt *d)
     d->leave = leave(&g);
     d->vec_load = vec_load(&g);
     d->miss = helper(&g, dbt_help_miss, true);
+    d->next = helper(&g, dbt_help_next, true);
     d->op = helper(&g, dbt_help_op, true);
     d->op_end = helper(&g, dbt_help_op_end, true);
     d->link = helper(&g, dbt_help_link, true);

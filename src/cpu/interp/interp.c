@@ -107,6 +107,7 @@ static bool take_events(struct vcpu *c)
         if (!cpu_deliver_event(c, VEC_DB, INT_TRAP))
             return false;
     }
+    c->look = true;
     if (c->activity == ACTIVITY_WAIT_SIPI || c->shadow)
         return true;
     if (nmi_take(c))
@@ -115,6 +116,9 @@ static bool take_events(struct vcpu *c)
         int vector = interrupt_vector(c);
         if (vector >= 0)
             return deliver(c, (u8)vector);
+        c->look = false;
+    } else {
+        c->look = vcpu_interrupt_pending(c);
     }
     return true;
 }
@@ -230,8 +234,13 @@ void interp_blocks(struct vcpu *c)
 bool interp_resume(struct vcpu *c)
 {
     if (c->activity != ACTIVITY_RUN || c->pending_db || (c->shadow & SHADOW_MOV_SS) ||
-        atomic_load_explicit(&c->req, memory_order_relaxed) || vcpu_interrupt_due(c))
+        atomic_load_explicit(&c->req, memory_order_relaxed))
         return false;
+    if (c->look) {
+        c->look = vcpu_interrupt_pending(c);
+        if (c->look && (c->eflags & EFLAGS_IF))
+            return false;
+    }
     c->shadow = 0;
     c->leave = needs_step(c);
     return !c->leave;
