@@ -69,11 +69,21 @@ struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key)
     return NULL;
 }
 
+static bool has_room(const struct code_area *a)
+{
+    return a->used + CACHE_ROOM <= a->end;
+}
+
+bool dbt_is_full(const struct dbt *d)
+{
+    return d->ntb == d->max_tb || !has_room(&d->hot) || !has_room(&d->cold);
+}
+
 struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key)
 {
     struct tb *t;
 
-    if (d->ntb == d->max_tb || d->used + CACHE_ROOM > d->code.size)
+    if (dbt_is_full(d))
         return NULL;
     t = &d->tb[d->ntb];
     *t = (struct tb){.page = page, .off = (u16)off, .key = (u16)key};
@@ -99,8 +109,9 @@ void dbt_drop_all(struct dbt *d)
         d->page[d->tb[n].page].first = 0;
     memset(d->bucket, 0, sizeof(d->bucket));
     d->ntb = 0;
-    execmem_discard(&d->code, d->start);
-    d->used = d->start;
+    execmem_discard(&d->code, d->hot.start);
+    d->hot.used = d->hot.start;
+    d->cold.used = d->cold.start;
     d->flushes++;
     atomic_fetch_add(&d->epoch, 1);
 }

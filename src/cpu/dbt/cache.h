@@ -27,7 +27,7 @@ struct tb {               /* a translated block */
     u32 entry_env;        /* the same with the flags in dbt_env.flags */
     u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
     u32 out;              /* place of the branch that ends the way out */
-    u32 end;              /* of its code */
+    u32 end;              /* of its code in line */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
     u16 n;                /* instructions; 0: the interpreter executes them anyway */
@@ -45,11 +45,17 @@ struct code_page {
 
 #define MIXED_AFTER 8
 
+/* The cache has two areas, so that what runs lies close together: the blocks' straight code, and what
+   is out of line. Offsets in the cache. */
+struct code_area {
+    u32 start, used, end;
+};
+
 struct dbt { /* shared by the CPUs of a machine */
     pthread_mutex_t lock;
     struct vm *vm;
     struct execmem code;
-    u32 used, start; /* start: behind the thunks */
+    struct code_area hot, cold;
     struct tb *tb;
     u32 ntb, max_tb;
     u32 bucket[TB_BUCKETS];
@@ -118,6 +124,8 @@ static inline u64 no_jump(unsigned slot)
 must_check int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err);
 void dbt_free(struct dbt *d);
 
+/* No room for another block. Lock held. */
+bool dbt_is_full(const struct dbt *d);
 /* Lock held. */
 struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key);
 /* A new block, not yet found by dbt_find; NULL if there is no room. Then dbt_publish. */

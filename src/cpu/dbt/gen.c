@@ -175,7 +175,7 @@ void gen_insns(struct gen *g, unsigned first, unsigned last, bool groups)
 
 void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
 {
-    struct gen g = {.e = {.rw = d->code.rw, .at = d->used, .end = (u32)d->code.size},
+    struct gen g = {.e = {.rw = d->code.rw, .at = d->hot.used, .end = d->hot.end},
                     .d = d,
                     .b = b,
                     .row = KEY_ROW(b->key)};
@@ -190,8 +190,12 @@ void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
     gen_insns(&g, 0, b->n - 1, true);
     if (!g.x->end)
         gen_next(&g);
-    gen_stubs(&g);
     BUG_ON(g.e.at > g.e.end);
     tb->end = g.e.at;
-    d->used = (u32)align_up(g.e.at, 16);
+    d->hot.used = (u32)align_up(g.e.at, 16);
+    g.e.at = d->cold.used;
+    g.e.end = d->cold.end;
+    gen_stubs(&g);
+    BUG_ON(g.e.at > g.e.end);
+    d->cold.used = g.e.at;
 }

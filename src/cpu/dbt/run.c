@@ -211,11 +211,6 @@ static void drop_all(struct vcpu *c)
     exclusive_end(c);
 }
 
-static bool is_full(const struct dbt *d)
-{
-    return d->ntb == d->max_tb || d->used + CACHE_ROOM > d->code.size;
-}
-
 static struct known_block *known_at(struct vcpu *c, u64 page)
 {
     u64 h = (c->rip ^ page << 40) * 0x9e3779b97f4a7c15ull;
@@ -250,7 +245,7 @@ static struct tb *block_at(struct vcpu *c)
             break;
         pthread_mutex_lock(&d->lock);
         tb = find_or_make(c, d, &p, off);
-        full = !tb && is_full(d);
+        full = !tb && dbt_is_full(d);
         *k = (struct known_block){c->rip, tb, atomic_load(&d->epoch)};
         pthread_mutex_unlock(&d->lock);
         if (full)

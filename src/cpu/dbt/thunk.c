@@ -159,7 +159,9 @@ void thunks_make(struct dbt *d)
     d->op_end = helper(&g, dbt_help_op_end, true);
     d->link = helper(&g, dbt_help_link, true);
     d->lookup = helper(&g, dbt_help_lookup, false);
-    d->start = d->used = (u32)align_up(g.e.at, 64);
+    d->hot.start = d->hot.used = (u32)align_up(g.e.at, 64);
+    d->hot.end = d->cold.start = d->cold.used = (u32)d->code.size / 2;
+    d->cold.end = (u32)d->code.size;
 }
 
 void thunk_enter(struct dbt *d, struct vcpu *c, u64 code)
