@@ -84,7 +84,9 @@ struct excp { /* an exception on its way (cpu/excp.h) */
 };
 
 struct vcpu {
-    u8 code_stack[4096]; /* of translated code, which has its stack pointer at gpr */
+    u8 code_stack[4096]; /* of translated code, which has its stack pointer behind it */
+    struct dbt_near near;
+    _Atomic u32 req; /* enum vcpu_req */
     union {
         u64 gpr[18]; /* by enum gpr; [16] is always 0, for absent base and index registers */
         struct {
@@ -140,7 +142,6 @@ struct vcpu {
 
     struct tlb tlb;
 
-    _Atomic u32 req; /* enum vcpu_req */
     _Atomic u8 sipi_vector;
     u64 insns; /* instructions retired */
 

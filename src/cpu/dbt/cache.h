@@ -24,7 +24,7 @@ struct tb {               /* a translated block */
     u16 off;              /* in it */
     u16 key;              /* KEY_* */
     u32 entry;            /* offset of its code in the cache; the host's flags are the guest's */
-    u32 entry_env;        /* the same with the flags in dbt_env.flags */
+    u32 entry_env;        /* the same with the flags in dbt_near.flags */
     u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
     u32 out;              /* place of the branch that ends the way out */
     u32 end;              /* of its code in line */

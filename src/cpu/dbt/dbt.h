@@ -7,7 +7,7 @@
  *   gen*.c     host code, instruction by instruction, with memory accesses from mem.c
  *   link.c     exits, and the code out of line behind them
  *
- * Host registers: RSP points at vcpu.gpr, everything of the CPU is reached from there. Guest
+ * Host registers: RSP points at vcpu.near, everything of the CPU is reached from there. Guest
  * registers are in the host registers of the same name, but RSP, which is in R11, and R9, R10 and
  * R11, which stay in memory; R9 and R10 are scratch (T0, T1). The guest's arithmetic flags are the
  * host's. docs/design/006-translator.md has the reasons.

@@ -43,6 +43,16 @@ void emit_rm(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, s
     emit_modrm_mem(e, reg, base, disp);
 }
 
+void emit_rm_index(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index,
+                   s32 disp)
+{
+    rex(e, w, reg, index, base);
+    opcode(e, op);
+    e1(e, 0x84 | (reg & 7) << 3);
+    e1(e, (index & 7) << 3 | (base & 7));
+    e4(e, (u32)disp);
+}
+
 void emit_lea(struct emit *e, bool w, unsigned reg, int base, int index, unsigned scale, s32 disp)
 {
     unsigned b = base < 0 ? H_RBP : (unsigned)base, i = index < 0 ? H_RSP : (unsigned)index;

@@ -44,6 +44,9 @@ static inline void eb(struct emit *e, const void *p, unsigned n)
 /* `op`: the opcode, 0x100 | byte for 0F xx. w: 64 bits. */
 void emit_rr(struct emit *e, bool w, unsigned op, unsigned reg, unsigned rm);
 void emit_rm(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, s32 disp);
+/* [base + index + disp] */
+void emit_rm_index(struct emit *e, bool w, unsigned op, unsigned reg, unsigned base, unsigned index,
+                   s32 disp);
 /* ModRM and what follows it for [base + disp]; REX or VEX have been written. */
 void emit_modrm_mem(struct emit *e, unsigned reg, unsigned base, s32 disp);
 /* LEA reg, [base + index << scale + disp]; base or index may be -1. */

@@ -13,13 +13,13 @@
 static void way_out(struct gen *g, struct tb *tb)
 {
     const struct xblock *b = g->b;
-    bool w = (b->key & KEY_MODE) == MODE_64;
+    bool w = wide(g);
 
     tb->stale = g->e.at;
     if (b->flags_in)
-        gen_flags_save(g);
+        gen_flags_save(g, EFLAGS_ARITH);
     tb->stale_env = g->e.at;
-    env_load(g, true, T0, AT_ENV(page_va));
+    env_load(g, true, T0, AT_NEAR(page_va));
     emit_lea(&g->e, w, T0, T0, -1, 0, b->off);
     emit_mov_imm(&g->e, T1, (u64)(tb - g->d->tb + 1) << 32 | BRANCH_NONE);
     emit_nops(&g->e, (0 - (g->e.at + 1)) & 3);
@@ -35,7 +35,7 @@ static void entries(struct gen *g, struct tb *tb)
     emit_nops(&g->e, g->e.at & 1);
     tb->entry_env = g->e.at;
     if (g->b->flags_in) {
-        gen_flags_restore(g);
+        gen_flags_restore(g, EFLAGS_ARITH);
         emit_nops(&g->e, g->e.at & 1);
     }
     tb->entry = g->e.at;
@@ -152,7 +152,7 @@ void gen_op(struct gen *g)
     struct op_site site = {.off = x->off, .len = x->len, .vec = g->vec};
 
     if (need && g->flags == FLAGS_HOST)
-        gen_flags_save(g);
+        gen_flags_save(g, need);
     site.flags = (u8)((need ? SITE_FLAGS_IN : 0) | (x->live ? SITE_FLAGS_OUT : 0));
     emit_call(&g->e, end ? g->d->op_end : g->d->op);
     if (x->constant)

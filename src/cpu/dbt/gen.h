@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 /* Displacements from the host's stack pointer. */
-#define AT(field) ((s32)offsetof(struct vcpu, field) - (s32)offsetof(struct vcpu, gpr))
-#define AT_GPR(n) ((s32)(8 * (n)))
-#define AT_ENV(f) AT(env.f)
+#define AT(field)  ((s32)offsetof(struct vcpu, field) - (s32)offsetof(struct vcpu, near))
+#define AT_GPR(n)  (AT(gpr) + (s32)(8 * (n)))
+#define AT_ENV(f)  AT(env.f)
+#define AT_NEAR(f) AT(near.f)
 
 /* Where the guest's arithmetic flags are. */
 enum flags_place {
@@ -23,6 +24,7 @@ enum stub_kind {
     STUB_GROUP,   /* … of a group: its instructions, each with its own check */
     STUB_LINK,    /* an exit within the page that is not linked yet */
     STUB_POLL,    /* a request of another thread, met at an exit */
+    STUB_FAR,     /* an exit to another page that is not linked, or not under this number */
     STUB_JUMP,    /* the jump cache does not have it */
     STUB_VEC,     /* the vector registers are not there */
     STUB_NEXT,    /* the TLB does not have the next page, where an instruction goes on */
@@ -37,7 +39,7 @@ struct stub {
     u8 flags_out; /* STUB_MISS: behind the instruction */
     u32 branch;   /* place of the offset to patch; 0: none */
     u32 branch2;
-    u32 far;         /* STUB_JUMP: place of the serial number */
+    u32 far;         /* STUB_FAR, STUB_JUMP: place of the serial number */
     u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_VEC: back to */
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
@@ -68,7 +70,7 @@ struct link_site {
     u16 changed; /* the block that is at `off` is void */
 } __attribute__((packed));
 
-#define SITE_FLAGS_IN  BIT(0) /* dbt_env.flags are those of the guest */
+#define SITE_FLAGS_IN  BIT(0) /* dbt_near.flags are those of the guest */
 #define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
 #define SITE_BRANCH    BIT(2) /* an indirect branch: the block does not go on behind it */
 
@@ -80,7 +82,8 @@ struct link_site {
 #define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
 #define BRANCH_FAR  BIT(30)
 #define BRANCH_NONE BIT(31)
-#define FAR_BRANCH  36u /* from the serial number to the branch's offset */
+#define FAR_MISS    8u  /* from the serial number to the offset of the jump taken if it is another */
+#define FAR_BRANCH  32u /* … to that of the branch */
 
 #define MAX_STUBS (MAX_BLOCK_INSNS * 6 + 8)
 
@@ -103,6 +106,11 @@ struct gen {
     unsigned nstubs;
     struct stub stub[MAX_STUBS];
 };
+
+static inline bool wide(const struct gen *g)
+{
+    return (g->b->key & KEY_MODE) == MODE_64;
+}
 
 /* Those that must survive until the instruction has executed. */
 static inline u32 flags_needed(const struct xinsn *x)
@@ -136,8 +144,8 @@ unsigned gen_read_gpr(struct gen *g, unsigned guest, unsigned scratch);
 struct stub *gen_stub(struct gen *g, enum stub_kind kind, u32 branch);
 
 /* Flags. */
-void gen_flags_save(struct gen *g);    /* both places hold them then; uses T1 */
-void gen_flags_restore(struct gen *g); /* the same */
+void gen_flags_save(struct gen *g, u32 need);    /* both places hold them then; uses T1 */
+void gen_flags_restore(struct gen *g, u32 need); /* the same */
 /* The host's flags are about to be changed by code that is not the guest's. `need`: whose values
    are wanted later. */
 void gen_flags_clobber(struct gen *g, u32 need);

@@ -4,11 +4,6 @@
 
 #include <Zydis/Zydis.h>
 
-static bool wide(const struct gen *g)
-{
-    return (g->b->key & KEY_MODE) == MODE_64;
-}
-
 static unsigned word(const struct gen *g)
 {
     return wide(g) ? 8 : 4;
@@ -57,11 +52,11 @@ static void gen_pushf(struct gen *g)
     u32 over;
 
     gen_stack(g, down, word(g), true);
-    emit_rm(e, false, 0x1b6, T1, H_RSP, AT_ENV(flags) + 1); /* MOVZX: LAHF's AH */
+    emit_rm(e, false, 0x1b6, T1, H_RSP, AT_NEAR(flags) + 1); /* MOVZX: LAHF's AH */
     eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);               /* AND R10D */
     e4(e, EFLAGS_ARITH & 0xff);
     emit_rm(e, false, 0x0b, T1, H_RSP, AT(eflags)); /* OR */
-    emit_rm(e, false, 0xf6, 0, H_RSP, AT_ENV(flags));
+    emit_rm(e, false, 0xf6, 0, H_RSP, AT_NEAR(flags));
     e1(e, 1); /* TEST byte, 1 */
     over = emit_jcc_fwd(e, CC_E);
     eb(e, (const u8[]){0x41, 0x81, 0xca}, 3); /* OR R10D */
@@ -99,7 +94,7 @@ static void gen_leave(struct gen *g)
 /* The linear address of a page offset. */
 static void load_va(struct gen *g, unsigned reg, s64 off)
 {
-    env_load(g, true, reg, AT_ENV(page_va));
+    env_load(g, true, reg, AT_NEAR(page_va));
     emit_lea(&g->e, wide(g), reg, (int)reg, -1, 0, (s32)off);
 }
 

@@ -12,7 +12,7 @@ void gen_vec_ready(struct gen *g)
     if (g->vec)
         return;
     gen_flags_clobber(g, flags_needed(g->x));
-    emit_rm(&g->e, false, 0x80, 7, H_RSP, AT_ENV(vec_live)); /* CMP byte, 0 */
+    emit_rm(&g->e, false, 0x80, 7, H_RSP, AT_NEAR(vec_live)); /* CMP byte, 0 */
     e1(&g->e, 0);
     s = gen_stub(g, STUB_VEC, emit_jcc_fwd(&g->e, CC_E));
     s->retry = g->e.at;

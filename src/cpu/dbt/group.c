@@ -72,7 +72,7 @@ static bool is_neutral(const struct xinsn *x)
 
 static bool is_member(const struct gen *g, const struct xinsn *x, unsigned base)
 {
-    bool w = (g->b->key & KEY_MODE) == MODE_64;
+    bool w = wide(g);
     const struct xmem *m = &x->mem;
 
     if (is_stack(x))
@@ -86,7 +86,7 @@ static bool is_member(const struct gen *g, const struct xinsn *x, unsigned base)
 /* Where a member's access begins, from the base at the group's start. */
 static s32 begin_of(const struct gen *g, const struct xinsn *x, s32 shift)
 {
-    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+    s32 word = wide(g) ? 8 : 4;
 
     if (!is_stack(x))
         return (s32)x->mem.disp + shift;
@@ -102,7 +102,7 @@ struct plan {
 /* Takes a member in; false if the range would become too long. */
 static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *x, s32 *shift)
 {
-    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+    s32 word = wide(g) ? 8 : 4;
     s32 size = is_stack(x) ? word : x->mem.size, at = begin_of(g, x, *shift);
     s32 lo = p->members && p->lo < at ? p->lo : at;
     s32 hi = p->members && p->hi > at + size ? p->hi : at + size;
@@ -153,7 +153,7 @@ void gen_group_begin(struct gen *g, unsigned n)
     if (p.members < 2)
         return;
     gen_flags_clobber(g, flags_needed(x));
-    emit_lea(&g->e, (g->b->key & KEY_MODE) == MODE_64, T0, (int)gen_read_gpr(g, base, T0), -1, 0,
+    emit_lea(&g->e, wide(g), T0, (int)gen_read_gpr(g, base, T0), -1, 0,
              p.lo);
     s = gen_check_range(g, (unsigned)(p.hi - p.lo), p.write);
     s->first = (u8)n;
@@ -165,7 +165,7 @@ void gen_group_begin(struct gen *g, unsigned n)
 bool gen_group_member(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    s32 word = (g->b->key & KEY_MODE) == MODE_64 ? 8 : 4;
+    s32 word = wide(g) ? 8 : 4;
 
     if (!g->group.last)
         return false;
@@ -190,8 +190,8 @@ void gen_group_apart(struct gen *g, const struct stub *s)
     g->vec = s->vec;
     gen_insns(g, s->first, s->last, false);
     if ((s->flags_out & FLAGS_HOST) && g->flags == FLAGS_ENV)
-        gen_flags_restore(g);
+        gen_flags_restore(g, g->x->live);
     if ((s->flags_out & FLAGS_ENV) && g->flags == FLAGS_HOST)
-        gen_flags_save(g);
+        gen_flags_save(g, g->x->live);
     emit_jmp(&g->e, s->next);
 }

@@ -21,7 +21,7 @@ static u64 address(const struct vcpu *c, u32 off)
 /* The way back to C: the state is in struct vcpu. */
 static u64 leave(struct vcpu *c)
 {
-    c->env.vec_wanted = 0;
+    c->near.vec_wanted = 0;
     return address(c, state_of(c)->dbt->leave);
 }
 
@@ -124,7 +124,7 @@ static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u3
         epoch != cache_epoch(c))
         return leave(c);
     if (changed) {
-        c->env.vec_wanted = 0;
+        c->near.vec_wanted = 0;
         c->ip = c->rip;
         dbt_flags_out(c);
         return dbt_code_at(c, true);
@@ -150,14 +150,16 @@ u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
     struct miss_site s;
     u32 epoch = cache_epoch(c);
-    const struct tlb_entry *e = (const struct tlb_entry *)(uintptr_t)t1;
+    const struct tlb_entry *e;
     u64 next;
 
     memcpy(&s, at, sizeof(s));
     state_of(c)->misses++;
-    c->ip = c->rip = c->env.page_va + s.off;
-    c->env.vec_wanted = s.vec;
+    c->ip = c->rip = c->near.page_va + s.off;
+    c->near.vec_wanted = s.vec;
     if (s.size) {
+        u64 at_kernel = s.row == MMU_SUPER_SMAP ? (uintptr_t)c->tlb.kernel.entry : 0;
+        e = (const struct tlb_entry *)(uintptr_t)(at_kernel + t1);
         gva_t va = t0 + (s.write ? e->wtag : e->rtag);
         bool aligned = !(va & s.align);
         flags_in(c, s.flags);
@@ -185,8 +187,8 @@ u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
     u64 next;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->env.page_va + s.off;
-    c->env.vec_wanted = s.vec;
+    c->ip = c->rip = c->near.page_va + s.off;
+    c->near.vec_wanted = s.vec;
     flags_in(c, s.flags);
     next = wrap(c, c->rip + s.len);
     interpret_site(c, &s, at);
@@ -207,8 +209,8 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     struct op_site s;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->env.page_va + s.off;
-    c->env.vec_wanted = 0;
+    c->ip = c->rip = c->near.page_va + s.off;
+    c->near.vec_wanted = 0;
     flags_in(c, s.flags);
     if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
         dbt_forget_block(c);
@@ -222,8 +224,8 @@ u64 dbt_help_next(struct vcpu *c, const void *at, u64 t0, u64 t1)
     struct miss_site s;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->env.page_va + s.off;
-    c->env.vec_wanted = 0;
+    c->ip = c->rip = c->near.page_va + s.off;
+    c->near.vec_wanted = 0;
     flags_in(c, s.flags);
     if (fetch_place(c, t0).host && c->tlb.row[mmu_fetch(c)][tlb_slot(t0)].xtag == t0)
         return (uintptr_t)at + (u64)(s64)s.retry;
@@ -237,8 +239,8 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
     struct link_site s;
 
     memcpy(&s, at, sizeof(s));
-    c->rip = c->ip = c->env.page_va + s.off;
-    c->env.vec_wanted = 0;
+    c->rip = c->ip = c->near.page_va + s.off;
+    c->near.vec_wanted = 0;
     dbt_flags_in(c);
     if (s.changed)
         dbt_forget_block(c);
@@ -252,10 +254,9 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
 
 u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
-    u64 from = c->env.page_va + (t1 & (PAGE_SIZE - 1)), code;
-    u32 epoch = cache_epoch(c);
+    u64 from = c->near.page_va + (t1 & (PAGE_SIZE - 1));
 
-    c->env.vec_wanted = 0;
+    c->near.vec_wanted = 0;
     dbt_flags_in(c);
     if (c->mode == MODE_64 && !is_canonical(c, t0)) { /* the branch has not happened */
         c->ip = t1 & BRANCH_NONE ? t0 : from;
@@ -266,12 +267,5 @@ u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (must_leave(c) || state_of(c)->lockstep)
         return leave(c);
     state_of(c)->lookups++;
-    code = dbt_code_at(c, false);
-    if (c->leave)
-        return code;
-    if (t1 & BRANCH_FAR)
-        dbt_link_far(c, (u32)(t1 >> 32), epoch, code);
-    else if (t1 >> 32)
-        dbt_forward(c, (u32)(t1 >> 32) - 1, epoch, code);
-    return code;
+    return dbt_look_up(c, t1);
 }

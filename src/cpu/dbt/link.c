@@ -42,56 +42,47 @@ static bool is_backward(const struct gen *g, s64 off)
     return off <= g->x->off;
 }
 
-/* The request is met by the lookup. */
-static void poll_far(struct gen *g, s64 off)
+static void load_va(struct gen *g, s64 off)
 {
-    bool w = (g->b->key & KEY_MODE) == MODE_64;
-
-    gen_flags_clobber(g, g->x->live);
-    env_load(g, true, T0, AT_ENV(page_va));
-    emit_lea(&g->e, w, T0, T0, -1, 0, (s32)off);
-    emit_rm(&g->e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
-    e1(&g->e, 0);
-    gen_stub(g, STUB_JUMP, emit_jcc_fwd(&g->e, CC_NE));
+    env_load(g, true, T0, AT_NEAR(page_va));
+    emit_lea(&g->e, wide(g), T0, T0, -1, 0, (s32)off);
 }
 
-static void plain_far_exit(struct gen *g, s64 off, u32 serial)
-{
-    bool w = (g->b->key & KEY_MODE) == MODE_64;
-
-    env_load(g, true, T0, AT_ENV(page_va));
-    emit_lea(&g->e, w, T0, T0, -1, 0, (s32)off);
-    gen_exit_target(g, serial);
-}
-
-/* To another page: straight to the target if what the jump cache holds is what it was when the
-   branch was linked, so that the same code is mapped there; else through the jump cache. */
+/*
+ * To another page: straight to the target if what the jump cache holds is what it was when the
+ * branch was linked, so that the same code is mapped there, and nothing is requested; else through
+ * the jump cache. Without an instruction that changes flags: few targets need them, but which one
+ * does is known only when the branch is linked.
+ */
 static void far_exit(struct gen *g, s64 off)
 {
-    bool w = (g->b->key & KEY_MODE) == MODE_64;
     struct emit *e = &g->e;
     s32 pages = (s32)(off & (s64)PAGE_MASK);
-    u32 serial, other;
+    struct stub *s;
+    u32 serial;
 
-    if (off <= g->x->off || !w) /* 32-bit code may go round forwards */
-        poll_far(g, off);
     if (g->b->aliased) {
-        plain_far_exit(g, off, 0);
+        load_va(g, off);
+        gen_exit_target(g, 0);
         return;
     }
-    gen_flags_clobber(g, g->x->live);
-    emit_nops(e, (0 - (e->at + 7)) & 3);
-    emit_rm(e, false, 0x81, 7, H_RSP, AT_ENV(serial)); /* CMP, imm32 */
+    if (g->flags == FLAGS_ENV)
+        gen_flags_restore(g, g->x->live);
+    emit_rr(e, true, OP_MOV_STORE, H_RCX, T1);
+    env_load(g, true, H_RCX, AT_NEAR(serial)); /* and req above it */
+    emit_nops(e, (0 - (e->at + 3)) & 3);
+    eb(e, (const u8[]){0x48, 0x8d, 0x89}, 3); /* LEA RCX, [RCX - serial] */
     serial = e->at;
     e4(e, 0);
-    other = emit_jcc_fwd(e, CC_NE);
-    env_load(g, true, T0, AT_ENV(page_va));
-    emit_lea(e, w, T0, T0, -1, 0, pages);
-    env_store(g, true, T0, AT_ENV(page_va));
+    eb(e, (const u8[]){0x90, 0xe3, 5}, 3); /* JRCXZ, over the jump */
+    s = gen_stub(g, STUB_FAR, emit_jmp_fwd(e));
+    s->far = serial;
+    s->target = (s32)off;
+    emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
+    load_va(g, pages);
+    env_store(g, true, T0, AT_NEAR(page_va));
     emit_nops(e, serial + FAR_BRANCH - 1 - e->at);
     (void)emit_jmp_fwd(e);
-    emit_land(e, other);
-    plain_far_exit(g, off, serial);
 }
 
 /* The exit itself, taken always; the flags afterwards are those before. */
@@ -107,7 +98,7 @@ static void exit_always(struct gen *g, s64 off)
             poll(g, (s32)off);
         }
         if (g->flags == FLAGS_ENV)
-            gen_flags_restore(g);
+            gen_flags_restore(g, g->x->live);
         link_stub(g, off, -1);
     }
     g->flags = before;
@@ -158,7 +149,7 @@ void gen_exit_target(struct gen *g, u32 far)
     e1(e, 0);
     s->branch2 = emit_jcc_fwd(e, CC_NE);
     eb(e, (const u8[]){0x49, 0x81, 0xe1, 0x00, 0xf0, 0xff, 0xff}, 7); /* AND R9, -4096 */
-    env_store(g, true, T0, AT_ENV(page_va));
+    env_store(g, true, T0, AT_NEAR(page_va));
     emit_rm(e, false, 0xff, 4, T1, (s32)offsetof(struct jump_entry, code)); /* JMP */
 }
 
@@ -196,7 +187,7 @@ static void save_if_host(struct gen *g, const struct stub *s)
 {
     g->flags = s->flags;
     if (g->flags == FLAGS_HOST)
-        gen_flags_save(g);
+        gen_flags_save(g, s->x->live);
 }
 
 static void link_call(struct gen *g, const struct stub *s, u32 place)
@@ -218,6 +209,12 @@ static u32 branch_info(const struct xinsn *x)
     u32 pop = x->kind != X_RET ? 0 : (u32)x->opsize + (x->imm_len ? (u32)x->imm & 0xffff : 0);
 
     return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
+}
+
+static void jump_stub(struct gen *g, const struct stub *s)
+{
+    emit_mov_imm(&g->e, T1, branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0));
+    emit_jmp(&g->e, g->d->lookup);
 }
 
 static void next_stub(struct gen *g, const struct stub *s)
@@ -242,6 +239,30 @@ static void apart(struct gen *g, const struct stub *s)
     eb(&g->e, &site, sizeof(site));
 }
 
+/* The first time the helper looks the target up and links the exit; later, where that is not done
+   each time, the exit's jump is led to the second half. Its place lies before the first. */
+static void far_stub(struct gen *g, const struct stub *s)
+{
+    struct emit *e = &g->e;
+    u32 second = e->at;
+
+    e4(e, 0);
+    emit_land(e, s->branch);
+    for (unsigned half = 0; half < 2; half++) {
+        if (half)
+            memcpy(e->rw + second, &e->at, 4);
+        g->x = s->x;
+        g->flags = s->flags;
+        emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
+        gen_flags_clobber(g, g->x->live);
+        load_va(g, s->target);
+        if (half)
+            gen_exit_target(g, s->far);
+        else
+            jump_stub(g, s);
+    }
+}
+
 static void place_insn(struct gen *g, const struct stub *s)
 {
     struct insn i;
@@ -254,8 +275,11 @@ static void place_insn(struct gen *g, const struct stub *s)
 
 static void one_stub(struct gen *g, const struct stub *s)
 {
-    if (s->kind == STUB_INSN) {
-        place_insn(g, s);
+    if (s->kind == STUB_INSN || s->kind == STUB_FAR) {
+        if (s->kind == STUB_FAR)
+            far_stub(g, s);
+        else
+            place_insn(g, s);
         return;
     }
     if (s->branch)
@@ -277,8 +301,7 @@ static void one_stub(struct gen *g, const struct stub *s)
         link_call(g, s, 0);
         break;
     case STUB_JUMP:
-        emit_mov_imm(&g->e, T1, branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0));
-        emit_jmp(&g->e, g->d->lookup);
+        jump_stub(g, s);
         break;
     case STUB_NEXT:
         next_stub(g, s);

@@ -186,7 +186,7 @@ static void report(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool
 
     fprintf(stderr,
             "lockstep: a difference in block %" PRIu64 ", %u instructions at %#" PRIx64 "\n",
-            l->blocks, tb->n, c->env.page_va + tb->off);
+            l->blocks, tb->n, c->near.page_va + tb->off);
     memcpy((u8 *)l->other + STATE_FROM, l->before, STATE_SIZE);
     show("before", l->other, false);
     memcpy((u8 *)l->other + STATE_FROM, l->wanted, STATE_SIZE);

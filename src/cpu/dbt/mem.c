@@ -25,7 +25,7 @@ void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp)
     int base = -1, index = -1;
 
     if (m->base == BASE_RIP) {
-        env_load(g, true, T0, AT_ENV(page_va));
+        env_load(g, true, T0, AT_NEAR(page_va));
         emit_lea(&g->e, w, T0, T0, -1, 0, rip_disp);
     } else {
         if (m->base != NO_REG)
@@ -52,15 +52,31 @@ static void slot_of(struct gen *g)
     e4(&g->e, SLOT_MASK);
 }
 
+/* An operand in the TLB's entry: T1 is its place in the kernel's table, which does not move, or its
+   address in the table of the address space. */
+static void with_entry(struct gen *g, unsigned op, unsigned reg, size_t field)
+{
+    if (g->row == MMU_SUPER_SMAP)
+        emit_rm_index(&g->e, true, op, reg, H_RSP, T1, AT(tlb.kernel.entry) + (s32)field);
+    else
+        emit_rm(&g->e, true, op, reg, T1, (s32)field);
+}
+
+static void find_entry(struct gen *g)
+{
+    slot_of(g);
+    if (g->row != MMU_SUPER_SMAP)
+        emit_rm(&g->e, true, 0x03, T1, H_RSP, AT_NEAR(row)); /* ADD */
+}
+
 /* T0: the offset in the page, if it is below the bound; T1: the entry. */
 static u32 compare_page(struct gen *g, unsigned size, bool write)
 {
     struct emit *e = &g->e;
 
-    slot_of(g);
-    emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + (s32)(8 * g->row)); /* ADD */
-    emit_rm(e, true, 0x2b, T0, T1,
-            (s32)(write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag)));
+    find_entry(g);
+    with_entry(g, 0x2b, T0, /* SUB */
+               write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag));
     eb(e, (const u8[]){0x49, 0x81, 0xf9}, 3); /* CMP R9, imm */
     e4(e, (u32)(PAGE_SIZE - size));
     return emit_jcc_fwd(e, CC_A);
@@ -68,7 +84,7 @@ static u32 compare_page(struct gen *g, unsigned size, bool write)
 
 static void add_page(struct gen *g)
 {
-    emit_rm(&g->e, true, 0x03, T0, T1, (s32)offsetof(struct tlb_entry, page));
+    with_entry(g, 0x03, T0, offsetof(struct tlb_entry, page));
 }
 
 void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
@@ -98,17 +114,21 @@ struct stub *gen_check_range(struct gen *g, unsigned size, bool write)
 void gen_next_page(struct gen *g)
 {
     struct emit *e = &g->e;
-    u32 row = g->row == MMU_USER_AC ? MMU_USER : g->row, retry = g->e.at;
+    u32 retry = g->e.at;
     struct stub *s;
 
-    env_load(g, true, T0, AT_ENV(page_va));
-    emit_lea(e, (g->b->key & KEY_MODE) == MODE_64, T0, T0, -1, 0, PAGE_SIZE);
-    slot_of(g);
-    emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + (s32)(8 * row)); /* ADD */
-    emit_rm(e, true, 0x3b, T0, T1, (s32)offsetof(struct tlb_entry, xtag));
+    env_load(g, true, T0, AT_NEAR(page_va));
+    emit_lea(e, wide(g), T0, T0, -1, 0, PAGE_SIZE);
+    if (g->row == MMU_USER_AC) { /* which instruction fetches do not mind */
+        slot_of(g);
+        emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + 8 * MMU_USER);
+    } else {
+        find_entry(g);
+    }
+    with_entry(g, 0x3b, T0, offsetof(struct tlb_entry, xtag)); /* CMP */
     s = gen_stub(g, STUB_NEXT, emit_jcc_fwd(e, CC_NE));
     s->retry = retry;
-    emit_rm(e, true, OP_MOV_LOAD, T1, T1, (s32)offsetof(struct tlb_entry, page));
+    with_entry(g, OP_MOV_LOAD, T1, offsetof(struct tlb_entry, page));
 }
 
 void gen_mem(struct gen *g)
@@ -126,7 +146,7 @@ void gen_mem(struct gen *g)
 void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)
 {
     const struct xinsn *x = g->x;
-    bool w = (g->b->key & KEY_MODE) == MODE_64;
+    bool w = wide(g);
 
     if (gen_group_member(g))
         return;

@@ -52,14 +52,14 @@ static bool translatable(u32 key)
 
 void dbt_flags_in(struct vcpu *c)
 {
-    flags_set(&c->lf, c->env.flags >> 8 | (c->env.flags & 1 ? EFLAGS_OF : 0));
+    flags_set(&c->lf, c->near.flags >> 8 | (c->near.flags & 1 ? EFLAGS_OF : 0));
 }
 
 void dbt_flags_out(struct vcpu *c)
 {
     u32 f = flags_get(&c->lf);
 
-    c->env.flags = (u16)((f & 0xff) << 8 | (f & EFLAGS_OF ? 1 : 0));
+    c->near.flags = (u16)((f & 0xff) << 8 | (f & EFLAGS_OF ? 1 : 0));
 }
 
 /* The jump cache. */
@@ -119,7 +119,8 @@ static void choose_jumps(struct vcpu *c)
     j->epoch = c->tlb.epoch;
     state_of(c)->jumps = j;
     c->env.jumps = (u8 *)j->entry;
-    c->env.serial = j->serial;
+    c->near.serial = j->serial;
+    c->near.row = c->tlb.row[c->mmu];
 }
 
 static void jumps_add(struct vcpu *c, u64 va, u64 code)
@@ -254,7 +255,7 @@ static struct tb *block_at(struct vcpu *c)
     return tb;
 }
 
-void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
+static void forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
 {
     struct dbt *d = state_of(c)->dbt;
     struct place p = fetch_place(c, c->rip);
@@ -265,42 +266,81 @@ void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
     pthread_mutex_unlock(&d->lock);
 }
 
-/* With several CPUs only once: another one may be between the number and the branch. */
-void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code)
+/* Where the jump of an exit that is not in force leads after the first time: link.c. */
+static u32 far_second(const struct dbt *d, u32 place)
+{
+    u32 rel, first, second;
+
+    memcpy(&rel, d->code.rw + place + FAR_MISS, 4);
+    first = place + FAR_MISS + 4 + rel;
+    memcpy(&second, d->code.rw + first - 4, 4);
+    return second;
+}
+
+/*
+ * With several CPUs only once: another one may be between the number and the branch. The kernel's
+ * number is the same in all address spaces, so its exits are linked whenever the number has changed;
+ * those of programs are left to the jump cache then.
+ */
+static void link_far(struct vcpu *c, u32 place, u32 epoch, struct tb *tb)
 {
     struct dbt *d = state_of(c)->dbt;
     u32 *serial = (u32 *)(void *)(d->code.rw + place);
+    bool again = c->vm->ncpus == 1 && (tb->key & KEY_CPL0);
 
     pthread_mutex_lock(&d->lock);
     if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
-        dbt_patch(d, place + FAR_BRANCH, (u32)(code - (uintptr_t)d->code.rx));
-        __atomic_store_n(serial, c->env.serial, __ATOMIC_RELEASE);
+        dbt_patch(d, place + FAR_BRANCH, tb->entry);
+        if (!*serial && !again)
+            dbt_patch(d, place + FAR_MISS, far_second(d, place));
+        __atomic_store_n(serial, 0 - c->near.serial, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&d->lock);
 }
 
-u64 dbt_code_at(struct vcpu *c, bool cached)
+/* The code at c->rip, added to the jump cache; with c->leave set, the way back to C. */
+static u64 find_code(struct vcpu *c, struct tb **out)
 {
     struct dbt *d = state_of(c)->dbt;
-    const struct jumps *j = state_of(c)->jumps;
-    const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
     u32 epoch = atomic_load(&d->epoch);
-    struct tb *tb;
+    struct tb *tb = block_at(c);
     u64 code;
 
-    if (cached && known->va == c->rip) {
-        c->env.page_va = c->rip & PAGE_MASK;
-        return known->code;
-    }
-    tb = block_at(c);
+    *out = tb;
     if (!tb)
         return leave(c);
     if (atomic_load(&d->epoch) != epoch)
         choose_jumps(c);
     code = (uintptr_t)d->code.rx + tb->entry_env;
-    c->env.page_va = c->rip & PAGE_MASK;
+    c->near.page_va = c->rip & PAGE_MASK;
     if (!state_of(c)->lockstep) /* which wants to see each block */
         jumps_add(c, c->rip, code);
+    return code;
+}
+
+u64 dbt_code_at(struct vcpu *c, bool cached)
+{
+    const struct jumps *j = state_of(c)->jumps;
+    const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
+    struct tb *tb;
+
+    if (cached && known->va == c->rip) {
+        c->near.page_va = c->rip & PAGE_MASK;
+        return known->code;
+    }
+    return find_code(c, &tb);
+}
+
+u64 dbt_look_up(struct vcpu *c, u64 info)
+{
+    u32 epoch = atomic_load(&state_of(c)->dbt->epoch);
+    struct tb *tb;
+    u64 code = find_code(c, &tb);
+
+    if (tb && (info & BRANCH_FAR))
+        link_far(c, (u32)(info >> 32), epoch, tb);
+    else if (tb && info >> 32)
+        forward(c, (u32)(info >> 32) - 1, epoch, code);
     return code;
 }
 

@@ -14,23 +14,21 @@ u64 dbt_code_at(struct vcpu *c, bool cached);
 /* The same for a place in the page that runs; the branch at `place`, where the host's flags are the
    guest's, will lead there if that is `page` of RAM still. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
-/* An exit to another page, whose serial number is at `place`, leads to `code` while what the jump
-   cache holds now is in force. */
-void dbt_link_far(struct vcpu *c, u32 place, u32 epoch, u64 code);
+/* The same, not `cached`, for a branch that came here with `info` in T1 (gen.h): an exit to another
+   page leads to the code from now on, while what the jump cache holds is in force; so does the way
+   out of a void block. */
+u64 dbt_look_up(struct vcpu *c, u64 info);
 /* Executes the instruction at RIP by the interpreter's function; c->ip is RIP. */
 void dbt_interpret(struct vcpu *c);
 /* The state may have changed: key and jump cache are chosen anew. False if the interpreter must run
    this code. */
 must_check bool dbt_resync(struct vcpu *c);
-/* The way out of a void block leads to the code that has taken its place, unless all blocks have
-   been dropped since `epoch`. */
-void dbt_forward(struct vcpu *c, u32 from, u32 epoch, u64 code);
 /* The block at RIP is not what is there now. */
 void dbt_forget_block(struct vcpu *c);
 
 /* --stats */
 void dbt_report(const struct vm *vm, FILE *to);
 
-/* Between dbt_env.flags and vcpu.lf. */
+/* Between dbt_near.flags and vcpu.lf. */
 void dbt_flags_in(struct vcpu *c);
 void dbt_flags_out(struct vcpu *c);

@@ -49,7 +49,7 @@ static void vectors_in(struct gen *g)
 {
     copy_vectors(g, false);
     mxcsr(g, false, AT(fpu.mxcsr));
-    set_byte(g, AT_ENV(vec_live), 1);
+    set_byte(g, AT_NEAR(vec_live), 1);
 }
 
 static void vectors_out(struct gen *g)
@@ -57,7 +57,7 @@ static void vectors_out(struct gen *g)
     copy_vectors(g, true);
     mxcsr(g, true, AT(fpu.mxcsr));
     mxcsr(g, false, AT_ENV(host_mxcsr));
-    set_byte(g, AT_ENV(vec_live), 0);
+    set_byte(g, AT_NEAR(vec_live), 0);
 }
 
 /* If the byte is (not) 0: fn. */
@@ -81,8 +81,8 @@ static u32 helper(struct gen *g, helper_fn *fn, bool called)
     if (called)
         emit_rm(e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
     copy_registers(g, OP_MOV_STORE);
-    when(g, AT_ENV(vec_live), CC_E, vectors_out);
-    emit_lea(e, true, H_RDI, H_RSP, -1, 0, -(s32)offsetof(struct vcpu, gpr));
+    when(g, AT_NEAR(vec_live), CC_E, vectors_out);
+    emit_lea(e, true, H_RDI, H_RSP, -1, 0, -(s32)offsetof(struct vcpu, near));
     env_load(g, true, H_RSI, AT_ENV(site));
     emit_rr(e, true, OP_MOV_STORE, T0, H_RDX);
     emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
@@ -91,8 +91,8 @@ static u32 helper(struct gen *g, helper_fn *fn, bool called)
     eb(e, (const u8[]){0xff, 0xd0}, 2);             /* CALL RAX */
     emit_rm(e, true, OP_MOV_LOAD, H_RSP, H_RSP, 0); /* enter() has left it there */
     env_store(g, true, H_RAX, AT_ENV(go));
-    when(g, AT_ENV(vec_wanted), CC_E, vectors_in);
-    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_ENV(flags));
+    when(g, AT_NEAR(vec_wanted), CC_E, vectors_in);
+    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_NEAR(flags));
     eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* as gen_flags_restore */
     copy_registers(g, OP_MOV_LOAD);
     env_load(g, true, T0, AT_ENV(t0));
@@ -110,12 +110,12 @@ static u32 enter(struct gen *g)
 
     for (unsigned n = 0; n < ARRAY_SIZE(callee_saved); n++)
         emit_rr(e, false, 0xff, 6, callee_saved[n]); /* PUSH */
-    emit_lea(e, true, H_RDI, H_RDI, -1, 0, (s32)offsetof(struct vcpu, gpr));
+    emit_lea(e, true, H_RDI, H_RDI, -1, 0, (s32)offsetof(struct vcpu, near));
     emit_rr(e, false, 0xff, 6, H_RDI);
     emit_rm(e, true, OP_MOV_STORE, H_RSP, H_RDI, AT_ENV(host_sp));
     emit_rm(e, true, OP_MOV_STORE, H_RSI, H_RDI, AT_ENV(go));
     emit_rr(e, true, OP_MOV_STORE, H_RDI, H_RSP);
-    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_ENV(flags));
+    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_NEAR(flags));
     eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3);
     copy_registers(g, OP_MOV_LOAD);
     emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go));
