@@ -31,7 +31,7 @@ static u32 live_at(const struct xblock *b, s64 off)
             break;
         read |= live & x.fl_read;
         live &= ~(x.fl_read | x.fl_kill);
-        if (x.end)
+        if (x.end || x.kind == X_JCC)
             break;
         off += x.len;
         if (off >= (s64)PAGE_SIZE)
@@ -49,7 +49,6 @@ static u32 live_behind(const struct xblock *b)
     case X_JMP:
     case X_CALL:
         return live_at(b, next + x->imm);
-    case X_JCC:
     case X_LOOP:
     case X_JRCXZ:
         return live_at(b, next) | live_at(b, next + x->imm);
@@ -76,6 +75,8 @@ void xlat_analyse(struct xblock *b)
         struct xinsn *x = &b->insn[n];
         if (b->exact && may_fault(x))
             x->fl_fault = EFLAGS_ARITH;
+        if (x->kind == X_JCC)
+            live |= live_at(b, x->off + x->len + x->imm);
         x->live = live;
         live = (live & ~x->fl_kill) | x->fl_read | x->fl_fault;
     }

@@ -19,6 +19,7 @@
 #include "cpu/interp/decode.h"
 
 #define MAX_BLOCK_INSNS   64u
+#define MAX_SIDE_EXITS    4u /* a block goes on behind so many conditional branches */
 #define MAX_CHECKED_INSNS 8u /* where code changes often */
 
 /* struct xinsn.kind: the template family. */

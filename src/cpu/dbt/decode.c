@@ -353,6 +353,7 @@ static void decode_straddling(struct xblock *b, struct xinsn *x, u8 *bytes, unsi
 void xlat_decode(struct xblock *b)
 {
     unsigned at = b->off, most = b->checked ? MAX_CHECKED_INSNS : MAX_BLOCK_INSNS;
+    unsigned exits = b->lockstep ? MAX_SIDE_EXITS : 0;
 
     b->n = 0;
     while (b->n < most && at < PAGE_SIZE) {
@@ -372,7 +373,8 @@ void xlat_decode(struct xblock *b)
         x->off = (u16)at;
         at += x->len;
         b->n++;
-        if (x->end || (b->checked && may_write(x)) || (b->lockstep && x->kind == X_OP))
+        if (x->end || (b->checked && may_write(x)) || (b->lockstep && x->kind == X_OP) ||
+            (x->kind == X_JCC && exits++ == MAX_SIDE_EXITS))
             break;
     }
     b->end = (u16)at;

@@ -220,7 +220,6 @@ void gen_flow(struct gen *g)
     case X_JCC:
         gen_flags_for_insn(g);
         gen_exit_near(g, target(x), x->cond);
-        gen_next(g);
         break;
     case X_CALL:
         push_return(g);

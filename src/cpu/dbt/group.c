@@ -57,6 +57,7 @@ static bool is_neutral(const struct xinsn *x)
     case X_NOP:
     case X_PLAIN:
     case X_MOV_IMM:
+    case X_JCC:
         return true;
     case X_GEN:
     case X_VEC:

@@ -177,7 +177,7 @@ static bool branch(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
     case ZYDIS_MNEMONIC_JRCXZ:
         return set_end(x, X_JRCXZ);
     default:
-        return is_jcc(zi->mnemonic) && set_end(x, X_JCC);
+        return is_jcc(zi->mnemonic) && set(x, X_JCC);
     }
 }
 
