@@ -6,18 +6,20 @@
 
 struct tlb_entry;
 
-/* In front of the general registers, so that displacements of one byte reach all of it, and R9 to
-   R11 behind it. vcpu.req follows `serial`: both are read at once. */
+/* In front of the general registers, so that displacements of one byte reach it. */
 struct dbt_near {
+    u64 stack_tag;         /* the window: the page of the last access by the stack pointer, */
+    u64 stack_page;        /* its host address, */
+    u64 stack_room;        /* and how far from its start an access may not begin; 0: none */
     u64 page_va;           /* linear address of the code page that runs */
     struct tlb_entry *row; /* of the TLB: by whose rights the code's data accesses are made */
     u16 flags;             /* guest's arithmetic flags while the host's are used otherwise: AH of
                               LAHF, and OF in AL */
     u8 vec_live;           /* the vector registers of the guest are in those of the host */
     u8 vec_wanted;         /* … and must be when the helper is done */
-    u32 serial;            /* of what the jump cache in force holds: no two states of two caches have
-                              the same */
 };
+
+#define STACK_SPAN 128 /* the longest access, or group of them, that the window serves */
 
 struct dbt_env {
     u64 host_sp; /* the C stack while translated code runs */

@@ -46,6 +46,7 @@ static void enter_space(struct vcpu *c, struct tlb_space *s)
     for (unsigned n = 0; n < MMU_ROWS; n++)
         t->row[n] = t->table[n]->entry;
     s->stamp = ++t->stamp;
+    c->near.stack_room = 0;
     c->leave = true;
 }
 
@@ -110,6 +111,7 @@ void tlb_flush_nonglobal(struct vcpu *c)
     clear_space(&c->tlb, c->tlb.now);
     if (c->tlb.kernel_private)
         clear_kernel(&c->tlb);
+    c->near.stack_room = 0;
     c->leave = true;
 }
 
@@ -181,6 +183,7 @@ void tlb_flush_page(struct vcpu *c, gva_t va)
     }
     drop_everywhere(t, va);
     t->dropped[t->epoch++ % TLB_DROPPED] = va;
+    c->near.stack_room = 0;
     c->leave = true;
 }
 
@@ -229,6 +232,7 @@ void tlb_forget_code_writes(struct vcpu *c)
 {
     struct tlb *t = &c->tlb;
 
+    c->near.stack_room = 0;
     forget_in(c, &t->kernel);
     for (unsigned n = 0; n < TLB_SPACES; n++) {
         forget_in(c, &t->space[n].user);

@@ -86,6 +86,8 @@ struct excp { /* an exception on its way (cpu/excp.h) */
 struct vcpu {
     u8 code_stack[4096]; /* of translated code, which has its stack pointer behind it */
     struct dbt_near near;
+    u32 serial; /* of what the jump cache in force holds: no two states of two caches have the same.
+                   Translated code reads it together with */
     _Atomic u32 req; /* enum vcpu_req */
     union {
         u64 gpr[18]; /* by enum gpr; [16] is always 0, for absent base and index registers */

@@ -37,6 +37,8 @@ int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
         goto out;
     d->bmi2 = __builtin_cpu_supports("bmi2");
     thunks_make(d);
+    d->chunk = (u32)max_u64(size / 32, 2 * CACHE_ROOM);
+    dbt_clear_areas(d);
     vm->mem->on_code_changed = dbt_code_changed;
     vm->mem->on_code_opaque = d;
     *out = d;
@@ -69,14 +71,26 @@ struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key)
     return NULL;
 }
 
-static bool has_room(const struct code_area *a)
+void dbt_clear_areas(struct dbt *d)
 {
-    return a->used + CACHE_ROOM <= a->end;
+    d->taken = d->start;
+    d->hot = d->cold = (struct code_area){0, 0};
 }
 
-bool dbt_is_full(const struct dbt *d)
+static bool has_room(struct dbt *d, struct code_area *a)
 {
-    return d->ntb == d->max_tb || !has_room(&d->hot) || !has_room(&d->cold);
+    if (a->used + CACHE_ROOM <= a->end)
+        return true;
+    if (d->taken + d->chunk > d->code.size)
+        return false;
+    *a = (struct code_area){.used = d->taken, .end = d->taken + d->chunk};
+    d->taken += d->chunk;
+    return true;
+}
+
+bool dbt_is_full(struct dbt *d)
+{
+    return d->ntb == d->max_tb || !has_room(d, &d->hot) || !has_room(d, &d->cold);
 }
 
 struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key)
@@ -109,9 +123,8 @@ void dbt_drop_all(struct dbt *d)
         d->page[d->tb[n].page].first = 0;
     memset(d->bucket, 0, sizeof(d->bucket));
     d->ntb = 0;
-    execmem_discard(&d->code, d->hot.start);
-    d->hot.used = d->hot.start;
-    d->cold.used = d->cold.start;
+    execmem_discard(&d->code, d->start);
+    dbt_clear_areas(d);
     d->flushes++;
     atomic_fetch_add(&d->epoch, 1);
 }

@@ -45,10 +45,18 @@ struct code_page {
 
 #define MIXED_AFTER 8
 
-/* The cache has two areas, so that what runs lies close together: the blocks' straight code, and what
-   is out of line. Offsets in the cache. */
+/* Where code goes, in offsets in the cache: of two kinds, so that what runs lies close together, the
+   blocks' straight code and what is out of line. Each gets another chunk of the cache as it needs
+   it. */
 struct code_area {
-    u32 start, used, end;
+    u32 used, end;
+};
+
+struct flag_thunks { /* by where the guest's flags are */
+    u32 env, host;
+};
+struct stack_thunks { /* for accesses outside the stack's window: mem.c */
+    u32 window, access[2];
 };
 
 struct dbt { /* shared by the CPUs of a machine */
@@ -56,6 +64,8 @@ struct dbt { /* shared by the CPUs of a machine */
     struct vm *vm;
     struct execmem code;
     struct code_area hot, cold;
+    u32 start;        /* behind the thunks */
+    u32 chunk, taken; /* size of a chunk; where the next one begins */
     struct tb *tb;
     u32 ntb, max_tb;
     u32 bucket[TB_BUCKETS];
@@ -65,7 +75,9 @@ struct dbt { /* shared by the CPUs of a machine */
     unsigned users;         /* CPUs attached */
     bool bmi2;
     /* Thunks: offsets in the cache. */
-    u32 enter, leave, miss, next, op, op_end, link, lookup, vec_load;
+    u32 enter, leave, miss, next, lookup, vec_load;
+    struct flag_thunks op, op_end, link, far;
+    struct stack_thunks stack, kernel_stack;
     u64 flushes, translated, invalidated; /* statistics; lock */
 };
 
@@ -125,7 +137,9 @@ must_check int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *er
 void dbt_free(struct dbt *d);
 
 /* No room for another block. Lock held. */
-bool dbt_is_full(const struct dbt *d);
+bool dbt_is_full(struct dbt *d);
+/* All chunks are free. */
+void dbt_clear_areas(struct dbt *d);
 /* Lock held. */
 struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key);
 /* A new block, not yet found by dbt_find; NULL if there is no room. Then dbt_publish. */

@@ -111,6 +111,11 @@ void emit_call(struct emit *e, u32 to)
     e4(e, to - (e->at + 4));
 }
 
+void emit_jcc(struct emit *e, unsigned cond, u32 to)
+{
+    emit_land_at(e, emit_jcc_fwd(e, cond), to);
+}
+
 u32 emit_jcc_fwd(struct emit *e, unsigned cond)
 {
     e1(e, 0x0f);

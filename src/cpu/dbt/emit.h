@@ -56,6 +56,7 @@ void emit_nops(struct emit *e, unsigned n);
 /* To an offset in the cache. */
 void emit_jmp(struct emit *e, u32 to);
 void emit_call(struct emit *e, u32 to);
+void emit_jcc(struct emit *e, unsigned cond, u32 to);
 /* Forward branches: the place of the offset, for emit_land. */
 u32 emit_jcc_fwd(struct emit *e, unsigned cond);
 u32 emit_jmp_fwd(struct emit *e);

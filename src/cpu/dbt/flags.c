@@ -69,3 +69,8 @@ void gen_flags_after_insn(struct gen *g)
     if (!x->live)
         g->flags = FLAGS_DEAD;
 }
+
+u32 gen_flags_thunk(const struct flag_thunks *t, u8 flags)
+{
+    return flags == FLAGS_HOST ? t->host : t->env;
+}

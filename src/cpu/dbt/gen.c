@@ -148,13 +148,11 @@ void gen_op(struct gen *g)
 {
     const struct xinsn *x = g->x;
     u32 need = flags_needed(x);
-    bool end = x->kind == X_OP_END;
+    const struct flag_thunks *t = x->kind == X_OP_END ? &g->d->op_end : &g->d->op;
     struct op_site site = {.off = x->off, .len = x->len, .vec = g->vec};
 
-    if (need && g->flags == FLAGS_HOST)
-        gen_flags_save(g, need);
     site.flags = (u8)((need ? SITE_FLAGS_IN : 0) | (x->live ? SITE_FLAGS_OUT : 0));
-    emit_call(&g->e, end ? g->d->op_end : g->d->op);
+    emit_call(&g->e, need ? gen_flags_thunk(t, (u8)g->flags) : t->env);
     if (x->constant)
         gen_stub(g, STUB_INSN, g->e.at);
     eb(&g->e, &site, sizeof(site));

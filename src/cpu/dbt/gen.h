@@ -21,6 +21,7 @@ enum flags_place {
 
 enum stub_kind {
     STUB_MISS,    /* a memory access that the TLB does not have: `branch` goes there */
+    STUB_STACK,   /* an access by the stack pointer outside the window */
     STUB_GROUP,   /* … of a group: its instructions, each with its own check */
     STUB_LINK,    /* an exit within the page that is not linked yet */
     STUB_POLL,    /* a request of another thread, met at an exit */
@@ -44,6 +45,9 @@ struct stub {
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
     u8 write, size, align;
+    s32 disp;       /* STUB_STACK: of the access from the stack pointer */
+    u32 back;       /* … behind the check */
+    bool group;     /* … of a group */
     bool vec;       /* gen.vec */
     u8 first, last; /* STUB_GROUP: instructions */
 };
@@ -56,6 +60,14 @@ struct miss_site {
     u8 align;
     u8 row; /* enum mmu_index */
     u8 vec;
+} __attribute__((packed));
+struct stack_site { /* the same by the stack pointer: */
+    s32 back;       /* behind the check, from here */
+    struct miss_site miss;
+} __attribute__((packed));
+struct far_site { /* of an exit to another page that is not linked */
+    s32 off;      /* of the target, in the page */
+    u64 info;     /* for dbt_look_up */
 } __attribute__((packed));
 struct op_site { /* of an instruction that the interpreter executes */
     s32 insn;    /* struct insn, from behind this field; 0: to be decoded */
@@ -83,7 +95,7 @@ struct link_site {
 #define BRANCH_FAR  BIT(30)
 #define BRANCH_NONE BIT(31)
 #define FAR_MISS    8u  /* from the serial number to the offset of the jump taken if it is another */
-#define FAR_BRANCH  32u /* … to that of the branch */
+#define FAR_BRANCH  36u /* … to that of the branch */
 
 #define MAX_STUBS (MAX_BLOCK_INSNS * 6 + 8)
 
@@ -159,6 +171,15 @@ void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp);
 void gen_check(struct gen *g, unsigned size, bool write, unsigned align);
 /* The same for a group: the stub is STUB_GROUP. */
 struct stub *gen_check_range(struct gen *g, unsigned size, bool write);
+/* T0: host address of RSP + disp, checked, for one access or a group; the stub is STUB_STACK. */
+struct stub *gen_check_stack(struct gen *g, s32 disp, unsigned size, bool write);
+void gen_stack_apart(struct gen *g, const struct stub *s);
+/* The code that those stubs call: the window moves to the page of the TLB's entry T1; and an access
+   as a whole, `miss` where the TLB does not have it. */
+u32 gen_window_thunk(struct gen *g);
+u32 gen_stack_thunk(struct gen *g, bool write, u32 miss);
+/* Where the guest's flags are tells which thunk. */
+u32 gen_flags_thunk(const struct flag_thunks *t, u8 flags);
 /* Both, with the flags seen to. */
 void gen_mem(struct gen *g);
 /* The same for the stack at RSP + disp. */
@@ -183,6 +204,7 @@ void gen_flow(struct gen *g);
 void gen_vec_ready(struct gen *g);
 void gen_op(struct gen *g);
 /* link.c */
+struct miss_site gen_miss_site(const struct gen *g, const struct stub *s); /* but the branches */
 void gen_exit_near(struct gen *g, s64 off,
                    int cond); /* cond: -1 none; falls through if not taken */
 /* To the linear address in T0. `far`: place of the serial number of a direct exit, or 0. */

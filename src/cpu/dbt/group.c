@@ -11,7 +11,7 @@
 
 #include <Zydis/Zydis.h>
 
-#define MAX_SPAN 128
+#define MAX_SPAN STACK_SPAN
 
 static bool spilled(const struct xreg *r)
 {
@@ -154,9 +154,13 @@ void gen_group_begin(struct gen *g, unsigned n)
     if (p.members < 2)
         return;
     gen_flags_clobber(g, flags_needed(x));
-    emit_lea(&g->e, wide(g), T0, (int)gen_read_gpr(g, base, T0), -1, 0,
-             p.lo);
-    s = gen_check_range(g, (unsigned)(p.hi - p.lo), p.write);
+    if (base == RSP) {
+        s = gen_check_stack(g, p.lo, (unsigned)(p.hi - p.lo), p.write);
+        s->group = true;
+    } else {
+        emit_lea(&g->e, wide(g), T0, (int)gen_read_gpr(g, base, T0), -1, 0, p.lo);
+        s = gen_check_range(g, (unsigned)(p.hi - p.lo), p.write);
+    }
     s->first = (u8)n;
     s->last = (u8)p.last;
     g->group = (struct group){

@@ -146,38 +146,50 @@ static bool is_translated(const struct vcpu *c, gva_t va)
     return !c->long_mode || is_canonical(c, va);
 }
 
+/* The access to `va`, or the instruction as a whole if s->size is 0. */
+static u64 missed(struct vcpu *c, const struct miss_site *s, const void *at, gva_t va)
+{
+    u32 epoch = cache_epoch(c);
+    u64 next;
+
+    state_of(c)->misses++;
+    c->ip = c->rip = c->near.page_va + s->off;
+    c->near.vec_wanted = s->vec;
+    flags_in(c, s->flags);
+    if (s->size && !(va & s->align) && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - s->size &&
+        s->row < MMU_KINDS && is_translated(c, va)) {
+        (void)tlb_fill(c, va, s->write ? PFEC_W : 0, s->row);
+        c->env.t0 = va;
+        if (in_tlb(c, s, va))
+            return (uintptr_t)at + (u64)(s64)s->retry;
+    }
+    next = wrap(c, c->rip + s->len);
+    dbt_interpret(c);
+    if (s->flags & SITE_BRANCH)
+        return leave(c);
+    return go_on(c, s->flags, next, (uintptr_t)at + (u64)(s64)s->next, epoch);
+}
+
+/* t1: the TLB's entry, or its place in the kernel's table; t0: the address less its tag. */
 u64 dbt_help_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
     struct miss_site s;
-    u32 epoch = cache_epoch(c);
+    u64 table;
     const struct tlb_entry *e;
-    u64 next;
 
     memcpy(&s, at, sizeof(s));
-    state_of(c)->misses++;
-    c->ip = c->rip = c->near.page_va + s.off;
-    c->near.vec_wanted = s.vec;
-    if (s.size) {
-        u64 at_kernel = s.row == MMU_SUPER_SMAP ? (uintptr_t)c->tlb.kernel.entry : 0;
-        e = (const struct tlb_entry *)(uintptr_t)(at_kernel + t1);
-        gva_t va = t0 + (s.write ? e->wtag : e->rtag);
-        bool aligned = !(va & s.align);
-        flags_in(c, s.flags);
-        if (aligned && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - s.size && s.row < MMU_KINDS &&
-            is_translated(c, va)) {
-            (void)tlb_fill(c, va, s.write ? PFEC_W : 0, s.row);
-            c->env.t0 = va;
-            if (in_tlb(c, &s, va))
-                return (uintptr_t)at + (u64)(s64)s.retry;
-        }
-    } else {
-        flags_in(c, s.flags);
-    }
-    next = wrap(c, c->rip + s.len);
-    dbt_interpret(c);
-    if (s.flags & SITE_BRANCH)
-        return leave(c);
-    return go_on(c, s.flags, next, (uintptr_t)at + (u64)(s64)s.next, epoch);
+    table = s.row == MMU_SUPER_SMAP ? (uintptr_t)c->tlb.kernel.entry : 0;
+    e = (const struct tlb_entry *)(uintptr_t)(table + t1);
+    return missed(c, &s, at, s.size ? t0 + (s.write ? e->wtag : e->rtag) : 0);
+}
+
+/* The address is in env.t0. */
+u64 dbt_help_stack_miss(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct stack_site s;
+
+    memcpy(&s, at, sizeof(s));
+    return missed(c, &s.miss, (const u8 *)at + offsetof(struct stack_site, miss), c->env.t0);
 }
 
 u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
@@ -250,6 +262,14 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (!s.place)
         return dbt_code_at(c, true);
     return dbt_link(c, d, s.page, s.place);
+}
+
+u64 dbt_help_far(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct far_site s;
+
+    memcpy(&s, at, sizeof(s));
+    return dbt_help_lookup(c, at, wrap(c, c->near.page_va + (u64)(s64)s.off), s.info);
 }
 
 u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)

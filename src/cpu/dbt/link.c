@@ -69,7 +69,7 @@ static void far_exit(struct gen *g, s64 off)
     if (g->flags == FLAGS_ENV)
         gen_flags_restore(g, g->x->live);
     emit_rr(e, true, OP_MOV_STORE, H_RCX, T1);
-    env_load(g, true, H_RCX, AT_NEAR(serial)); /* and req above it */
+    env_load(g, true, H_RCX, AT(serial)); /* and req above it */
     emit_nops(e, (0 - (e->at + 3)) & 3);
     eb(e, (const u8[]){0x48, 0x8d, 0x89}, 3); /* LEA RCX, [RCX - serial] */
     serial = e->at;
@@ -163,9 +163,9 @@ static bool is_indirect(const struct xinsn *x)
     return x->kind == X_RET || x->kind == X_JMP_IND || x->kind == X_CALL_IND;
 }
 
-static void miss_stub(struct gen *g, const struct stub *s)
+struct miss_site gen_miss_site(const struct gen *g, const struct stub *s)
 {
-    struct miss_site site = {
+    return (struct miss_site){
         .off = s->x->off,
         .len = s->x->len,
         .write = s->write,
@@ -176,18 +176,16 @@ static void miss_stub(struct gen *g, const struct stub *s)
         .flags = (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) |
                       (s->x->live ? SITE_FLAGS_OUT : 0) | (is_indirect(s->x) ? SITE_BRANCH : 0)),
     };
+}
+
+static void miss_stub(struct gen *g, const struct stub *s)
+{
+    struct miss_site site = gen_miss_site(g, s);
 
     emit_call(&g->e, g->d->miss);
     site.retry = rel(g, s->retry);
     site.next = rel(g, s->next);
     eb(&g->e, &site, sizeof(site));
-}
-
-static void save_if_host(struct gen *g, const struct stub *s)
-{
-    g->flags = s->flags;
-    if (g->flags == FLAGS_HOST)
-        gen_flags_save(g, s->x->live);
 }
 
 static void link_call(struct gen *g, const struct stub *s, u32 place)
@@ -197,8 +195,7 @@ static void link_call(struct gen *g, const struct stub *s, u32 place)
                              .off = (u16)s->target,
                              .changed = s->kind == STUB_CHANGED};
 
-    save_if_host(g, s);
-    emit_call(&g->e, g->d->link);
+    emit_call(&g->e, gen_flags_thunk(&g->d->link, s->flags));
     eb(&g->e, &site, sizeof(site));
 }
 
@@ -211,9 +208,14 @@ static u32 branch_info(const struct xinsn *x)
     return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
 }
 
+static u64 jump_info(const struct stub *s)
+{
+    return branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0);
+}
+
 static void jump_stub(struct gen *g, const struct stub *s)
 {
-    emit_mov_imm(&g->e, T1, branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0));
+    emit_mov_imm(&g->e, T1, jump_info(s));
     emit_jmp(&g->e, g->d->lookup);
 }
 
@@ -235,7 +237,7 @@ static void apart(struct gen *g, const struct stub *s)
                            .len = (u8)(PAGE_SIZE - s->x->off),
                            .flags = s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0};
 
-    emit_call(&g->e, g->d->op_end);
+    emit_call(&g->e, g->d->op_end.env);
     eb(&g->e, &site, sizeof(site));
 }
 
@@ -244,23 +246,20 @@ static void apart(struct gen *g, const struct stub *s)
 static void far_stub(struct gen *g, const struct stub *s)
 {
     struct emit *e = &g->e;
+    struct far_site site = {.off = s->target, .info = jump_info(s)};
     u32 second = e->at;
 
     e4(e, 0);
     emit_land(e, s->branch);
-    for (unsigned half = 0; half < 2; half++) {
-        if (half)
-            memcpy(e->rw + second, &e->at, 4);
-        g->x = s->x;
-        g->flags = s->flags;
-        emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
-        gen_flags_clobber(g, g->x->live);
-        load_va(g, s->target);
-        if (half)
-            gen_exit_target(g, s->far);
-        else
-            jump_stub(g, s);
-    }
+    emit_call(e, gen_flags_thunk(&g->d->far, s->flags));
+    eb(e, &site, sizeof(site));
+    memcpy(e->rw + second, &e->at, 4);
+    g->x = s->x;
+    g->flags = s->flags;
+    emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
+    gen_flags_clobber(g, g->x->live);
+    load_va(g, s->target);
+    gen_exit_target(g, s->far);
 }
 
 static void place_insn(struct gen *g, const struct stub *s)
@@ -289,6 +288,9 @@ static void one_stub(struct gen *g, const struct stub *s)
     switch (s->kind) {
     case STUB_MISS:
         miss_stub(g, s);
+        break;
+    case STUB_STACK:
+        gen_stack_apart(g, s);
         break;
     case STUB_GROUP:
         gen_group_apart(g, s);

@@ -53,7 +53,7 @@ void dbt_report(const struct vm *vm, FILE *to)
             "dbt: %llu blocks translated, %llu made void by writes, %llu KiB of code now, %llu "
             "times full\n",
             (unsigned long long)d->translated, (unsigned long long)d->invalidated,
-            (unsigned long long)((d->hot.used + d->cold.used - d->cold.start) / KiB), (unsigned long long)d->flushes);
+            (unsigned long long)(d->taken / KiB), (unsigned long long)d->flushes);
     fprintf(to, "dbt: %llu TLB misses, %llu jump cache misses, %llu exits linked\n",
             (unsigned long long)misses, (unsigned long long)lookups, (unsigned long long)links);
     interpreted(vm, to);

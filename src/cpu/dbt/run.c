@@ -119,7 +119,9 @@ static void choose_jumps(struct vcpu *c)
     j->epoch = c->tlb.epoch;
     state_of(c)->jumps = j;
     c->env.jumps = (u8 *)j->entry;
-    c->near.serial = j->serial;
+    c->serial = j->serial;
+    if (c->near.row != c->tlb.row[c->mmu])
+        c->near.stack_room = 0;
     c->near.row = c->tlb.row[c->mmu];
 }
 
@@ -293,7 +295,7 @@ static void link_far(struct vcpu *c, u32 place, u32 epoch, struct tb *tb)
         dbt_patch(d, place + FAR_BRANCH, tb->entry);
         if (!*serial && !again)
             dbt_patch(d, place + FAR_MISS, far_second(d, place));
-        __atomic_store_n(serial, 0 - c->near.serial, __ATOMIC_RELEASE);
+        __atomic_store_n(serial, 0 - c->serial, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&d->lock);
 }

@@ -72,14 +72,11 @@ static void when(struct gen *g, s32 at, unsigned skip_cond, void (*fn)(struct ge
     emit_land(&g->e, over);
 }
 
-/* `called`: by CALL, with the site behind it. */
-static u32 helper(struct gen *g, helper_fn *fn, bool called)
+/* From the registers of the guest to fn and back to where it says. */
+static void call_fn(struct gen *g, helper_fn *fn)
 {
     struct emit *e = &g->e;
-    u32 start = e->at;
 
-    if (called)
-        emit_rm(e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
     copy_registers(g, OP_MOV_STORE);
     when(g, AT_NEAR(vec_live), CC_E, vectors_out);
     emit_lea(e, true, H_RDI, H_RSP, -1, 0, -(s32)offsetof(struct vcpu, near));
@@ -97,7 +94,54 @@ static u32 helper(struct gen *g, helper_fn *fn, bool called)
     copy_registers(g, OP_MOV_LOAD);
     env_load(g, true, T0, AT_ENV(t0));
     emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go)); /* JMP */
+}
+
+/* The return address is that of the site. The flags stay. */
+static void pop_site(struct gen *g)
+{
+    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
+}
+
+static u32 helper(struct gen *g, helper_fn *fn)
+{
+    u32 start = g->e.at;
+
+    pop_site(g);
+    call_fn(g, fn);
     return start;
+}
+
+/* Two: the flags are in dbt_near, or still the host's. `far`: from an exit to another page, where
+   RCX waits in T1. */
+static struct flag_thunks flag_helpers(struct gen *g, helper_fn *fn, bool far)
+{
+    struct flag_thunks t;
+    u32 body;
+
+    t.env = g->e.at;
+    pop_site(g);
+    if (far)
+        emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
+    body = g->e.at;
+    call_fn(g, fn);
+    t.host = g->e.at;
+    pop_site(g);
+    if (far)
+        emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
+    gen_flags_save(g, EFLAGS_ARITH);
+    emit_jmp(&g->e, body);
+    return t;
+}
+
+static struct stack_thunks stack_thunks(struct gen *g, u32 row, u32 miss)
+{
+    struct stack_thunks t;
+
+    g->row = row;
+    t.window = gen_window_thunk(g);
+    t.access[false] = gen_stack_thunk(g, false, miss);
+    t.access[true] = gen_stack_thunk(g, true, miss);
+    return t;
 }
 
 static const u8 callee_saved[] = {H_RBX, H_RBP, 12, 13, 14, 15};
@@ -149,19 +193,24 @@ static u32 vec_load(struct gen *g)
 void thunks_make(struct dbt *d)
 {
     struct gen g = {.e = {.rw = d->code.rw, .at = 64, .end = (u32)d->code.size}, .d = d};
+    u32 miss;
 
     d->enter = enter(&g);
     d->leave = leave(&g);
     d->vec_load = vec_load(&g);
-    d->miss = helper(&g, dbt_help_miss, true);
-    d->next = helper(&g, dbt_help_next, true);
-    d->op = helper(&g, dbt_help_op, true);
-    d->op_end = helper(&g, dbt_help_op_end, true);
-    d->link = helper(&g, dbt_help_link, true);
-    d->lookup = helper(&g, dbt_help_lookup, false);
-    d->hot.start = d->hot.used = (u32)align_up(g.e.at, 64);
-    d->hot.end = d->cold.start = d->cold.used = (u32)d->code.size / 2;
-    d->cold.end = (u32)d->code.size;
+    d->miss = helper(&g, dbt_help_miss);
+    miss = g.e.at;
+    call_fn(&g, dbt_help_stack_miss);
+    d->stack = stack_thunks(&g, MMU_USER, miss);
+    d->kernel_stack = stack_thunks(&g, MMU_SUPER_SMAP, miss);
+    d->next = helper(&g, dbt_help_next);
+    d->op = flag_helpers(&g, dbt_help_op, false);
+    d->op_end = flag_helpers(&g, dbt_help_op_end, false);
+    d->link = flag_helpers(&g, dbt_help_link, false);
+    d->far = flag_helpers(&g, dbt_help_far, true);
+    d->lookup = g.e.at;
+    call_fn(&g, dbt_help_lookup);
+    d->start = (u32)align_up(g.e.at, 64);
 }
 
 void thunk_enter(struct dbt *d, struct vcpu *c, u64 code)

@@ -13,6 +13,8 @@ void thunk_enter(struct dbt *d, struct vcpu *c, u64 code);
 
 /* helpers.c. t0, t1: the host's registers T0 and T1 at the call. */
 u64 dbt_help_miss(struct vcpu *c, const void *site, u64 t0, u64 t1);
+u64 dbt_help_stack_miss(struct vcpu *c, const void *site, u64 t0, u64 t1);
+u64 dbt_help_far(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_next(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_op(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_op_end(struct vcpu *c, const void *site, u64 t0, u64 t1);
