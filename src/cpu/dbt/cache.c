@@ -9,11 +9,11 @@
 
 #define BYTES_PER_TB 160u /* room for block records, by what blocks take on average */
 
-static u32 *bucket_of(struct dbt *d, u32 page, unsigned off, u32 key)
+static unsigned bucket_of(u32 page, unsigned off, u32 key)
 {
     u64 h = ((u64)page << 12 | off) * 0x9e3779b97f4a7c15ull;
 
-    return &d->bucket[(h >> 40 ^ key) & (TB_BUCKETS - 1)];
+    return (h >> 40 ^ key) & (TB_BUCKETS - 1);
 }
 
 int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
@@ -61,9 +61,9 @@ void dbt_free(struct dbt *d)
     free(d);
 }
 
-struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key)
+struct tb *dbt_find(const struct dbt *d, u32 page, unsigned off, u32 key)
 {
-    for (u32 n = *bucket_of(d, page, off, key); n; n = d->tb[n - 1].next) {
+    for (u32 n = d->bucket[bucket_of(page, off, key)]; n; n = d->tb[n - 1].next) {
         struct tb *t = &d->tb[n - 1];
         if (t->page == page && t->off == off && t->key == key)
             return t;
@@ -106,7 +106,7 @@ struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key)
 
 void dbt_publish(struct dbt *d, struct tb *t)
 {
-    u32 *bucket = bucket_of(d, t->page, t->off, t->key);
+    u32 *bucket = &d->bucket[bucket_of(t->page, t->off, t->key)];
 
     d->ntb++;
     d->translated++;
@@ -146,7 +146,7 @@ static void block_entry(struct dbt *d, u32 entry, u32 to)
 
 void dbt_kill(struct dbt *d, struct tb *t)
 {
-    u32 *link = bucket_of(d, t->page, t->off, t->key);
+    u32 *link = &d->bucket[bucket_of(t->page, t->off, t->key)];
 
     if (t->dead)
         return;

@@ -26,7 +26,6 @@ struct tb {               /* a translated block */
     u32 entry;            /* offset of its code in the cache; the host's flags are the guest's */
     u32 entry_env;        /* the same with the flags in dbt_near.flags */
     u32 stale, stale_env; /* ways out, up to 126 bytes before the entries */
-    u32 out;              /* place of the branch that ends the way out */
     u32 end;              /* of its code in line */
     u32 next;             /* in its bucket; index + 1 */
     u32 page_next;        /* in its page */
@@ -52,8 +51,8 @@ struct code_area {
     u32 used, end;
 };
 
-struct flag_thunks { /* by where the guest's flags are */
-    u32 env, host;
+struct flag_thunks { /* by where the guest's flags are; what both share */
+    u32 env, host, shared;
 };
 struct stack_thunks { /* for accesses outside the stack's window: mem.c */
     u32 window, access[2];
@@ -76,7 +75,8 @@ struct dbt { /* shared by the CPUs of a machine */
     bool bmi2;
     /* Thunks: offsets in the cache. */
     u32 enter, leave, miss, next, lookup, vec_load;
-    struct flag_thunks op, op_end, link, far;
+    struct flag_thunks op, op_end, link, stale, far, far_jump[2]; /* the last: of a program, of the
+                                                                     kernel */
     struct stack_thunks stack, kernel_stack;
     u64 flushes, translated, invalidated; /* statistics; lock */
 };
@@ -141,7 +141,7 @@ bool dbt_is_full(struct dbt *d);
 /* All chunks are free. */
 void dbt_clear_areas(struct dbt *d);
 /* Lock held. */
-struct tb *dbt_find(struct dbt *d, u32 page, unsigned off, u32 key);
+struct tb *dbt_find(const struct dbt *d, u32 page, unsigned off, u32 key);
 /* A new block, not yet found by dbt_find; NULL if there is no room. Then dbt_publish. */
 struct tb *dbt_tb_new(struct dbt *d, u32 page, unsigned off, u32 key);
 void dbt_publish(struct dbt *d, struct tb *tb);

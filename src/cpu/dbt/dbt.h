@@ -124,6 +124,7 @@ struct xblock {
     bool exact;     /* faults find all flags, not only live ones */
     bool lockstep;  /* ends before an X_OP */
     bool flags_in;  /* needs the flags of its predecessor */
+    const struct dbt *known; /* whose blocks need not be translated again behind a branch; or NULL */
     unsigned n;
     struct xinsn insn[MAX_BLOCK_INSNS];
 };

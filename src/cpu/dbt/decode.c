@@ -350,6 +350,11 @@ static void decode_straddling(struct xblock *b, struct xinsn *x, u8 *bytes, unsi
     make_op(x, true);
 }
 
+static bool is_known(const struct xblock *b, unsigned off)
+{
+    return b->known && dbt_find(b->known, (u32)b->page, off, b->key);
+}
+
 void xlat_decode(struct xblock *b)
 {
     unsigned at = b->off, most = b->checked ? MAX_CHECKED_INSNS : MAX_BLOCK_INSNS;
@@ -374,7 +379,7 @@ void xlat_decode(struct xblock *b)
         at += x->len;
         b->n++;
         if (x->end || (b->checked && may_write(x)) || (b->lockstep && x->kind == X_OP) ||
-            (x->kind == X_JCC && exits++ == MAX_SIDE_EXITS))
+            (x->kind == X_JCC && (exits++ == MAX_SIDE_EXITS || is_known(b, at))))
             break;
     }
     b->end = (u16)at;

@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Third pass: host code for a block, straight into the cache. In front of it its ways out, where
- * its entries are led once it is void; behind it what is out of line.
+ * its entries are led once it is void; far away what is out of line.
  *
- *   stale:      flags to memory         (only if the block needs the flags)
- *   stale_env:  T0 = address of the block; to the lookup
- *   entry_env:  flags from memory       (the same)
+ *   stale:      T0 = the block's number; to the lookup  (only if the block needs the flags)
+ *   stale_env:  the same, with the flags in dbt_near
+ *   entry_env:  flags from memory                       (as the first)
  *   entry:      …
  */
 #include "cpu/dbt/gen.h"
 
-static void way_out(struct gen *g, struct tb *tb)
+static u32 way_out(struct gen *g, const struct tb *tb, u32 thunk)
 {
-    const struct xblock *b = g->b;
-    bool w = wide(g);
+    emit_nops(&g->e, (1 - g->e.at) & 3); /* for the branch's offset to be patched */
+    emit_mov_imm(&g->e, T0, (u64)(tb - g->d->tb));
+    emit_jmp(&g->e, thunk);
+    return g->e.at - WAY_OUT_BYTES;
+}
 
-    tb->stale = g->e.at;
-    if (b->flags_in)
-        gen_flags_save(g, EFLAGS_ARITH);
-    tb->stale_env = g->e.at;
-    env_load(g, true, T0, AT_NEAR(page_va));
-    emit_lea(&g->e, w, T0, T0, -1, 0, b->off);
-    emit_mov_imm(&g->e, T1, (u64)(tb - g->d->tb + 1) << 32 | BRANCH_NONE);
-    emit_nops(&g->e, (0 - (g->e.at + 1)) & 3);
-    tb->out = g->e.at + 1;
-    emit_jmp(&g->e, g->d->lookup);
+static void ways_out(struct gen *g, struct tb *tb)
+{
+    if (g->b->flags_in)
+        tb->stale = way_out(g, tb, g->d->stale.host);
+    tb->stale_env = way_out(g, tb, g->d->stale.env);
+    if (!g->b->flags_in)
+        tb->stale = tb->stale_env;
 }
 
 /* Entries are 2 bytes that are written at once; the first instruction is as long. */
@@ -178,7 +178,7 @@ void xlat_generate(struct dbt *d, struct xblock *b, struct tb *tb)
                     .b = b,
                     .row = KEY_ROW(b->key)};
 
-    way_out(&g, tb);
+    ways_out(&g, tb);
     entries(&g, tb);
     g.x = &b->insn[0];
     if (b->checked)

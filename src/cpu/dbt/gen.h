@@ -40,7 +40,7 @@ struct stub {
     u8 flags_out; /* STUB_MISS: behind the instruction */
     u32 branch;   /* place of the offset to patch; 0: none */
     u32 branch2;
-    u32 far;         /* STUB_FAR, STUB_JUMP: place of the serial number */
+    u32 far;         /* STUB_FAR: place of the serial number */
     u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_VEC: back to */
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
@@ -67,7 +67,7 @@ struct stack_site { /* the same by the stack pointer: */
 } __attribute__((packed));
 struct far_site { /* of an exit to another page that is not linked */
     s32 off;      /* of the target, in the page */
-    u64 info;     /* for dbt_look_up */
+    u64 info;     /* as T1 at the lookup; above it, the place of the serial number */
 } __attribute__((packed));
 struct op_site { /* of an instruction that the interpreter executes */
     s32 insn;    /* struct insn, from behind this field; 0: to be decoded */
@@ -86,16 +86,16 @@ struct link_site {
 #define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
 #define SITE_BRANCH    BIT(2) /* an indirect branch: the block does not go on behind it */
 
-/*
- * T1 at the lookup: the branch's offset in its page; what a RET has popped; BRANCH_NONE: no branch,
- * the code goes on there. In the upper half, a void block whose way out it was (index + 1), or with
- * BRANCH_FAR the place of the serial number of an exit that may be linked.
- */
+#define WAY_OUT_BYTES 11u
+
+/* T1 at the lookup: the branch's offset in its page; what a RET has popped; BRANCH_NONE: no branch,
+   the code goes on there. */
 #define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
-#define BRANCH_FAR  BIT(30)
 #define BRANCH_NONE BIT(31)
-#define FAR_MISS    8u  /* from the serial number to the offset of the jump taken if it is another */
-#define FAR_BRANCH  36u /* … to that of the branch */
+
+/* Exits to other pages: link.c. From the place of the serial number … */
+#define FAR_MISS   8u  /* … to the offset of the jump that is taken under another number, */
+#define FAR_BRANCH 36u /* and to that of the branch to the target */
 
 #define MAX_STUBS (MAX_BLOCK_INSNS * 6 + 8)
 
@@ -207,7 +207,12 @@ void gen_op(struct gen *g);
 struct miss_site gen_miss_site(const struct gen *g, const struct stub *s); /* but the branches */
 void gen_exit_near(struct gen *g, s64 off,
                    int cond); /* cond: -1 none; falls through if not taken */
-/* To the linear address in T0. `far`: place of the serial number of a direct exit, or 0. */
-void gen_exit_target(struct gen *g, u32 far);
+/* To the linear address in T0. */
+void gen_exit_target(struct gen *g);
+struct missing { /* places of branches */
+    u32 unknown, request;
+};
+/* To T0 by the jump cache; the flags are in dbt_near. */
+struct missing gen_jump(struct gen *g);
 void gen_next(struct gen *g); /* to the instruction behind the block */
 void gen_stubs(struct gen *g);

@@ -147,7 +147,7 @@ static void gen_call_ind(struct gen *g)
     env_store(g, true, T0, AT_ENV(target));
     push_return(g);
     env_load(g, true, T0, AT_ENV(target));
-    gen_exit_target(g, 0);
+    gen_exit_target(g);
 }
 
 static void gen_ret(struct gen *g)
@@ -158,7 +158,7 @@ static void gen_ret(struct gen *g)
     emit_rm(&g->e, wide(g), OP_MOV_LOAD, T0, T0, 0);
     move_sp(g, pop);
     gen_insn_done(g);
-    gen_exit_target(g, 0);
+    gen_exit_target(g);
 }
 
 static s64 target(const struct xinsn *x)
@@ -228,7 +228,7 @@ void gen_flow(struct gen *g)
     case X_JMP_IND:
         load_target(g);
         gen_insn_done(g);
-        gen_exit_target(g, 0);
+        gen_exit_target(g);
         break;
     case X_CALL_IND:
         gen_call_ind(g);

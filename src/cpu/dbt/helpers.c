@@ -264,28 +264,53 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
     return dbt_link(c, d, s.page, s.place);
 }
 
-u64 dbt_help_far(struct vcpu *c, const void *at, u64 t0, u64 t1)
+static u64 branch_to(struct vcpu *c, u64 to, u64 info)
 {
-    struct far_site s;
-
-    memcpy(&s, at, sizeof(s));
-    return dbt_help_lookup(c, at, wrap(c, c->near.page_va + (u64)(s64)s.off), s.info);
-}
-
-u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
-{
-    u64 from = c->near.page_va + (t1 & (PAGE_SIZE - 1));
+    u64 from = c->near.page_va + (info & (PAGE_SIZE - 1));
 
     c->near.vec_wanted = 0;
     dbt_flags_in(c);
-    if (c->mode == MODE_64 && !is_canonical(c, t0)) { /* the branch has not happened */
-        c->ip = t1 & BRANCH_NONE ? t0 : from;
-        c->gpr[RSP] -= t1 >> PAGE_SHIFT & BRANCH_POP;
+    if (c->mode == MODE_64 && !is_canonical(c, to)) { /* the branch has not happened */
+        c->ip = info & BRANCH_NONE ? to : from;
+        c->gpr[RSP] -= info >> PAGE_SHIFT & BRANCH_POP;
         cpu_raise_gp0(c);
     }
-    c->rip = c->ip = t0;
-    if (must_leave(c) || state_of(c)->lockstep)
-        return leave(c);
+    c->rip = c->ip = to;
+    return must_leave(c) || state_of(c)->lockstep ? leave(c) : 0;
+}
+
+/* An indirect branch to t0, which the jump cache does not have; t1: gen.h. */
+u64 dbt_help_lookup(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    u64 out = branch_to(c, t0, t1);
+
+    if (out)
+        return out;
     state_of(c)->lookups++;
-    return dbt_look_up(c, t1);
+    return dbt_code_at(c, false);
+}
+
+u64 dbt_help_far(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    struct far_site s;
+    u64 out;
+
+    memcpy(&s, at, sizeof(s));
+    out = branch_to(c, wrap(c, c->near.page_va + (u64)(s64)s.off), s.info);
+    if (out)
+        return out;
+    state_of(c)->lookups++;
+    return dbt_link_far(c, (u32)(s.info >> 32));
+}
+
+/* At a void block, whose number is t0. */
+u64 dbt_help_stale(struct vcpu *c, const void *at, u64 t0, u64 t1)
+{
+    const struct tb *tb = &state_of(c)->dbt->tb[t0];
+    u64 out = branch_to(c, c->near.page_va + tb->off, BRANCH_NONE);
+
+    if (out)
+        return out;
+    state_of(c)->lookups++;
+    return dbt_forward(c, (u32)t0);
 }

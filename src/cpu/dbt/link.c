@@ -63,7 +63,7 @@ static void far_exit(struct gen *g, s64 off)
 
     if (g->b->aliased) {
         load_va(g, off);
-        gen_exit_target(g, 0);
+        gen_exit_target(g);
         return;
     }
     if (g->flags == FLAGS_ENV)
@@ -126,12 +126,11 @@ void gen_next(struct gen *g)
     exit_always(g, g->b->end);
 }
 
-void gen_exit_target(struct gen *g, u32 far)
+struct missing gen_jump(struct gen *g)
 {
     struct emit *e = &g->e;
-    struct stub *s;
+    struct missing m;
 
-    gen_flags_clobber(g, g->x->live);
     if (g->d->bmi2) {
         eb(e, (const u8[]){0xc4, 0x43, 0x7b, 0xf0, 0xd1, 26}, 6); /* RORX R10D, R9D, 26 */
     } else {
@@ -143,14 +142,25 @@ void gen_exit_target(struct gen *g, u32 far)
     e4(e, (g->row == MMU_SUPER_SMAP ? KERNEL_JUMPS - 1 : JUMPS - 1) << 4);
     emit_rm(e, true, 0x03, T1, H_RSP, AT_ENV(jumps));
     emit_rm(e, true, 0x3b, T0, T1, 0);
-    s = gen_stub(g, STUB_JUMP, emit_jcc_fwd(e, CC_NE));
-    s->far = far;
+    m.unknown = emit_jcc_fwd(e, CC_NE);
     emit_rm(e, false, OP_CMP_IMM8, 7, H_RSP, AT(req));
     e1(e, 0);
-    s->branch2 = emit_jcc_fwd(e, CC_NE);
+    m.request = emit_jcc_fwd(e, CC_NE);
     eb(e, (const u8[]){0x49, 0x81, 0xe1, 0x00, 0xf0, 0xff, 0xff}, 7); /* AND R9, -4096 */
     env_store(g, true, T0, AT_NEAR(page_va));
     emit_rm(e, false, 0xff, 4, T1, (s32)offsetof(struct jump_entry, code)); /* JMP */
+    return m;
+}
+
+void gen_exit_target(struct gen *g)
+{
+    struct missing m;
+    struct stub *s;
+
+    gen_flags_clobber(g, g->x->live);
+    m = gen_jump(g);
+    s = gen_stub(g, STUB_JUMP, m.unknown);
+    s->branch2 = m.request;
 }
 
 static s32 rel(const struct gen *g, u32 to)
@@ -208,14 +218,9 @@ static u32 branch_info(const struct xinsn *x)
     return branch ? x->off | pop << PAGE_SHIFT : BRANCH_NONE;
 }
 
-static u64 jump_info(const struct stub *s)
-{
-    return branch_info(s->x) | (s->far ? (u64)s->far << 32 | BRANCH_FAR : 0);
-}
-
 static void jump_stub(struct gen *g, const struct stub *s)
 {
-    emit_mov_imm(&g->e, T1, jump_info(s));
+    emit_mov_imm(&g->e, T1, branch_info(s->x));
     emit_jmp(&g->e, g->d->lookup);
 }
 
@@ -241,25 +246,15 @@ static void apart(struct gen *g, const struct stub *s)
     eb(&g->e, &site, sizeof(site));
 }
 
-/* The first time the helper looks the target up and links the exit; later, where that is not done
-   each time, the exit's jump is led to the second half. Its place lies before the first. */
+/* The call may be led to another thunk later: dbt_link_far. */
 static void far_stub(struct gen *g, const struct stub *s)
 {
-    struct emit *e = &g->e;
-    struct far_site site = {.off = s->target, .info = jump_info(s)};
-    u32 second = e->at;
+    struct far_site site = {.off = s->target, .info = branch_info(s->x) | (u64)s->far << 32};
 
-    e4(e, 0);
-    emit_land(e, s->branch);
-    emit_call(e, gen_flags_thunk(&g->d->far, s->flags));
-    eb(e, &site, sizeof(site));
-    memcpy(e->rw + second, &e->at, 4);
-    g->x = s->x;
-    g->flags = s->flags;
-    emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
-    gen_flags_clobber(g, g->x->live);
-    load_va(g, s->target);
-    gen_exit_target(g, s->far);
+    emit_nops(&g->e, (3 - g->e.at) & 3);
+    emit_land(&g->e, s->branch);
+    emit_call(&g->e, gen_flags_thunk(&g->d->far, s->flags));
+    eb(&g->e, &site, sizeof(site));
 }
 
 static void place_insn(struct gen *g, const struct stub *s)

@@ -174,6 +174,7 @@ static struct tb *translate(struct vcpu *c, struct dbt *d, const struct place *p
         .exact = c->vm->exact_flags,
         .lockstep = c->vm->lockstep,
         .next = next_page(c),
+        .known = d,
     };
     xlat_decode(b);
     xlat_analyse(b);
@@ -257,49 +258,6 @@ static struct tb *block_at(struct vcpu *c)
     return tb;
 }
 
-static void forward(struct vcpu *c, u32 from, u32 epoch, u64 code)
-{
-    struct dbt *d = state_of(c)->dbt;
-    struct place p = fetch_place(c, c->rip);
-
-    pthread_mutex_lock(&d->lock);
-    if (atomic_load(&d->epoch) == epoch && d->tb[from].page == p.page)
-        dbt_patch(d, d->tb[from].out, (u32)(code - (uintptr_t)d->code.rx));
-    pthread_mutex_unlock(&d->lock);
-}
-
-/* Where the jump of an exit that is not in force leads after the first time: link.c. */
-static u32 far_second(const struct dbt *d, u32 place)
-{
-    u32 rel, first, second;
-
-    memcpy(&rel, d->code.rw + place + FAR_MISS, 4);
-    first = place + FAR_MISS + 4 + rel;
-    memcpy(&second, d->code.rw + first - 4, 4);
-    return second;
-}
-
-/*
- * With several CPUs only once: another one may be between the number and the branch. The kernel's
- * number is the same in all address spaces, so its exits are linked whenever the number has changed;
- * those of programs are left to the jump cache then.
- */
-static void link_far(struct vcpu *c, u32 place, u32 epoch, struct tb *tb)
-{
-    struct dbt *d = state_of(c)->dbt;
-    u32 *serial = (u32 *)(void *)(d->code.rw + place);
-    bool again = c->vm->ncpus == 1 && (tb->key & KEY_CPL0);
-
-    pthread_mutex_lock(&d->lock);
-    if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
-        dbt_patch(d, place + FAR_BRANCH, tb->entry);
-        if (!*serial && !again)
-            dbt_patch(d, place + FAR_MISS, far_second(d, place));
-        __atomic_store_n(serial, 0 - c->serial, __ATOMIC_RELEASE);
-    }
-    pthread_mutex_unlock(&d->lock);
-}
-
 /* The code at c->rip, added to the jump cache; with c->leave set, the way back to C. */
 static u64 find_code(struct vcpu *c, struct tb **out)
 {
@@ -333,16 +291,62 @@ u64 dbt_code_at(struct vcpu *c, bool cached)
     return find_code(c, &tb);
 }
 
-u64 dbt_look_up(struct vcpu *c, u64 info)
+/* The way out of a void block leads to the code that has taken its place, if that is in the same
+   page of RAM. */
+u64 dbt_forward(struct vcpu *c, u32 from)
 {
-    u32 epoch = atomic_load(&state_of(c)->dbt->epoch);
+    struct dbt *d = state_of(c)->dbt;
+    u32 epoch = atomic_load(&d->epoch);
+    struct tb *to, *old = &d->tb[from];
+    u64 code = find_code(c, &to);
+
+    if (!to)
+        return code;
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->epoch) == epoch && old->page == to->page) {
+        dbt_patch(d, old->stale_env + WAY_OUT_BYTES - 4, to->entry_env);
+        if (old->stale != old->stale_env)
+            dbt_patch(d, old->stale + WAY_OUT_BYTES - 4, to->entry);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return code;
+}
+
+/* The call in an exit that is not in force goes through the jump cache from now on. */
+static void leave_to_jumps(struct dbt *d, u32 place, bool kernel)
+{
+    const struct flag_thunks *to = &d->far_jump[kernel];
+    u32 rel, call;
+
+    memcpy(&rel, d->code.rw + place + FAR_MISS, 4);
+    call = place + FAR_MISS + 4 + rel + 1;
+    memcpy(&rel, d->code.rw + call, 4);
+    dbt_patch(d, call, call + 4 + rel == d->far.host ? to->host : to->env);
+}
+
+/*
+ * With several CPUs only once: another one may be between the number and the branch. The kernel's
+ * number is the same in all address spaces, so its exits are linked whenever the number has changed;
+ * those of programs are left to the jump cache then.
+ */
+u64 dbt_link_far(struct vcpu *c, u32 place)
+{
+    struct dbt *d = state_of(c)->dbt;
+    u32 epoch = atomic_load(&d->epoch), *serial = (u32 *)(void *)(d->code.rw + place);
+    bool kernel = KEY_ROW(c->env.key) == MMU_SUPER_SMAP;
     struct tb *tb;
     u64 code = find_code(c, &tb);
 
-    if (tb && (info & BRANCH_FAR))
-        link_far(c, (u32)(info >> 32), epoch, tb);
-    else if (tb && info >> 32)
-        forward(c, (u32)(info >> 32) - 1, epoch, code);
+    if (!tb)
+        return code;
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
+        dbt_patch(d, place + FAR_BRANCH, tb->entry);
+        if (!*serial && (c->vm->ncpus > 1 || !kernel))
+            leave_to_jumps(d, place, kernel);
+        __atomic_store_n(serial, 0 - c->serial, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&d->lock);
     return code;
 }
 

@@ -14,10 +14,11 @@ u64 dbt_code_at(struct vcpu *c, bool cached);
 /* The same for a place in the page that runs; the branch at `place`, where the host's flags are the
    guest's, will lead there if that is `page` of RAM still. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
-/* The same, not `cached`, for a branch that came here with `info` in T1 (gen.h): an exit to another
-   page leads to the code from now on, while what the jump cache holds is in force; so does the way
-   out of a void block. */
-u64 dbt_look_up(struct vcpu *c, u64 info);
+/* The same, not `cached`, for the target of an exit to another page, whose serial number is at
+   `place`: the exit leads there from now on, while what the jump cache holds is in force. */
+u64 dbt_link_far(struct vcpu *c, u32 place);
+/* The same for a void block's place. */
+u64 dbt_forward(struct vcpu *c, u32 from);
 /* Executes the instruction at RIP by the interpreter's function; c->ip is RIP. */
 void dbt_interpret(struct vcpu *c);
 /* The state may have changed: key and jump cache are chosen anew. False if the interpreter must run

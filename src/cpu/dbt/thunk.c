@@ -111,25 +111,60 @@ static u32 helper(struct gen *g, helper_fn *fn)
     return start;
 }
 
-/* Two: the flags are in dbt_near, or still the host's. `far`: from an exit to another page, where
-   RCX waits in T1. */
-static struct flag_thunks flag_helpers(struct gen *g, helper_fn *fn, bool far)
+/* The head of a thunk that is called. `far`: from an exit to another page, where RCX waits in T1. */
+static u32 called(struct gen *g, bool far)
 {
-    struct flag_thunks t;
-    u32 body;
+    u32 start = g->e.at;
 
-    t.env = g->e.at;
     pop_site(g);
     if (far)
         emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
-    body = g->e.at;
-    call_fn(g, fn);
-    t.host = g->e.at;
-    pop_site(g);
-    if (far)
-        emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
+    return start;
+}
+
+static u32 called_with_flags(struct gen *g, bool far, u32 shared)
+{
+    u32 start = called(g, far);
+
     gen_flags_save(g, EFLAGS_ARITH);
-    emit_jmp(&g->e, body);
+    emit_jmp(&g->e, shared);
+    return start;
+}
+
+static struct flag_thunks flag_helper(struct gen *g, helper_fn *fn, bool far)
+{
+    struct flag_thunks t = {.env = called(g, far), .shared = g->e.at};
+
+    call_fn(g, fn);
+    t.host = called_with_flags(g, far, t.shared);
+    return t;
+}
+
+/* From an exit to another page through the jump cache. */
+static struct flag_thunks far_jump(struct gen *g, u32 row, u32 miss)
+{
+    struct flag_thunks t = {.env = called(g, true), .shared = g->e.at};
+    struct missing m;
+
+    g->row = row;
+    env_load(g, true, T1, AT_ENV(site));
+    emit_rm(&g->e, true, 0x63, T0, T1, offsetof(struct far_site, off)); /* MOVSXD */
+    emit_rm(&g->e, true, 0x03, T0, H_RSP, AT_NEAR(page_va));            /* ADD */
+    m = gen_jump(g);
+    emit_land_at(&g->e, m.unknown, miss);
+    emit_land_at(&g->e, m.request, miss);
+    t.host = called_with_flags(g, true, t.shared);
+    return t;
+}
+
+static struct flag_thunks stale(struct gen *g)
+{
+    struct flag_thunks t = {.env = g->e.at};
+
+    call_fn(g, dbt_help_stale);
+    t.host = g->e.at;
+    gen_flags_save(g, EFLAGS_ARITH);
+    emit_jmp(&g->e, t.env);
     return t;
 }
 
@@ -204,10 +239,13 @@ void thunks_make(struct dbt *d)
     d->stack = stack_thunks(&g, MMU_USER, miss);
     d->kernel_stack = stack_thunks(&g, MMU_SUPER_SMAP, miss);
     d->next = helper(&g, dbt_help_next);
-    d->op = flag_helpers(&g, dbt_help_op, false);
-    d->op_end = flag_helpers(&g, dbt_help_op_end, false);
-    d->link = flag_helpers(&g, dbt_help_link, false);
-    d->far = flag_helpers(&g, dbt_help_far, true);
+    d->op = flag_helper(&g, dbt_help_op, false);
+    d->op_end = flag_helper(&g, dbt_help_op_end, false);
+    d->link = flag_helper(&g, dbt_help_link, false);
+    d->far = flag_helper(&g, dbt_help_far, true);
+    d->far_jump[false] = far_jump(&g, MMU_USER, d->far.shared);
+    d->far_jump[true] = far_jump(&g, MMU_SUPER_SMAP, d->far.shared);
+    d->stale = stale(&g);
     d->lookup = g.e.at;
     call_fn(&g, dbt_help_lookup);
     d->start = (u32)align_up(g.e.at, 64);

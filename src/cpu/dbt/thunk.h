@@ -15,6 +15,7 @@ void thunk_enter(struct dbt *d, struct vcpu *c, u64 code);
 u64 dbt_help_miss(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_stack_miss(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_far(struct vcpu *c, const void *site, u64 t0, u64 t1);
+u64 dbt_help_stale(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_next(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_op(struct vcpu *c, const void *site, u64 t0, u64 t1);
 u64 dbt_help_op_end(struct vcpu *c, const void *site, u64 t0, u64 t1);
