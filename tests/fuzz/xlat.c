@@ -200,8 +200,9 @@ static bool vector_differs(const struct fpu *a, const struct fpu *b)
         bad |= differs("ymm, quadword", n, x, y);
     }
     bad |= differs("x87", 0, memcmp(a->st, b->st, sizeof(a->st)) != 0, 0);
-    bad |= differs("fcw", 0, a->fcw, b->fcw) | differs("fsw", 0, a->fsw, b->fsw) |
-           differs("ftw", 0, a->ftw, b->ftw);
+    bad |= differs("fcw", 0, a->fcw, b->fcw);
+    bad |= differs("fsw", 0, a->fsw, b->fsw);
+    bad |= differs("ftw", 0, a->ftw, b->ftw);
     return bad;
 }
 

@@ -35,6 +35,7 @@ static bool writes_hidden(const struct xinsn *x, unsigned reg)
         return reg == RAX || reg == RDX;
     default:
         return (x->kind == X_PLAIN && (reg == RAX || reg == RDX)) ||
+               (x->kind == X_GEN && !x->has_modrm && reg == RAX) || /* rAX and an immediate */
                (x->kind == X_VEC && reg == RCX); /* PCMPxSTRI */
     }
 }
