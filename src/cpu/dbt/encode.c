@@ -102,6 +102,15 @@ static void swap_high(struct gen *g, const struct xinsn *x)
     eb(&g->e, (const u8[]){0x86, (u8)(0xc0 | n << 3 | (n + 4))}, 2);
 }
 
+/* The scratch register of operand `rm`. T0 only if the others take T1: group.c. */
+static unsigned rm_scratch(const struct xinsn *x)
+{
+    bool taken = (x->reg.n != NO_REG && x->reg.gpr && in_memory(x->reg.n)) ||
+                 (x->vvvv.n != NO_REG && x->vvvv.gpr && in_memory(x->vvvv.n));
+
+    return taken && !(x->reg.gpr && x->reg.n == x->rm.n) ? T0 : T1;
+}
+
 static struct fields place_operands(struct gen *g)
 {
     const struct xinsn *x = g->x;
@@ -118,7 +127,7 @@ static struct fields place_operands(struct gen *g)
     if (x->vvvv.n != NO_REG)
         f.vvvv = fetch(g, &x->vvvv, T1);
     if (!x->has_mem && x->rm.n != NO_REG)
-        f.rm = byte_field(&x->rm, same && in_memory(x->rm.n) ? T1 : fetch(g, &x->rm, T0), &f);
+        f.rm = byte_field(&x->rm, same && in_memory(x->rm.n) ? T1 : fetch(g, &x->rm, rm_scratch(x)), &f);
     return f;
 }
 
@@ -152,7 +161,7 @@ void gen_encoded(struct gen *g)
     put_back(g, &x->reg, T1);
     put_back(g, &x->vvvv, T1);
     if (!x->has_mem)
-        put_back(g, &x->rm, x->reg.n == x->rm.n && x->reg.gpr ? T1 : T0);
+        put_back(g, &x->rm, rm_scratch(x));
     gen_flags_after_insn(g);
     gen_insn_done(g);
 }

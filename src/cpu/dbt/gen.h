@@ -48,6 +48,7 @@ struct stub {
     s32 disp;       /* STUB_STACK: of the access from the stack pointer */
     u32 back;       /* … behind the check */
     bool group;     /* … of a group */
+    bool ends;      /* STUB_MISS: the code does not go on behind it */
     bool vec;       /* gen.vec */
     u8 first, last; /* STUB_GROUP: instructions */
 };
@@ -84,7 +85,7 @@ struct link_site {
 
 #define SITE_FLAGS_IN  BIT(0) /* dbt_near.flags are those of the guest */
 #define SITE_FLAGS_OUT BIT(1) /* … and must be afterwards */
-#define SITE_BRANCH    BIT(2) /* an indirect branch: the block does not go on behind it */
+#define SITE_BRANCH    BIT(2) /* the block does not go on behind it */
 
 #define WAY_OUT_BYTES 11u
 
@@ -92,6 +93,8 @@ struct link_site {
    the code goes on there. */
 #define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
 #define BRANCH_NONE BIT(31)
+#define BRANCH_FLAGS                                                                               \
+    BIT(30) /* far_site: the flags are the host's, and RCX waits in T1 */
 
 /* Exits to other pages: link.c. From the place of the serial number … */
 #define FAR_MISS   8u  /* … to the offset of the jump that is taken under another number, */
@@ -168,7 +171,10 @@ void gen_flags_after_insn(struct gen *g);
 /* mem.c: the effective address in T0 (linear, unchecked); T1 may be used. */
 void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp);
 /* T0: linear -> host address, for `size` bytes; else the interpreter executes x. */
-void gen_check(struct gen *g, unsigned size, bool write, unsigned align);
+void gen_check(struct gen *g, unsigned size, bool write);
+/* The interpreter executes x: if the condition holds; if T0 + at has one of the low bits of `mask`. */
+void gen_leave_if(struct gen *g, unsigned cond);
+void gen_align(struct gen *g, s32 at, unsigned mask);
 /* The same for a group: the stub is STUB_GROUP. */
 struct stub *gen_check_range(struct gen *g, unsigned size, bool write);
 /* T0: host address of RSP + disp, checked, for one access or a group; the stub is STUB_STACK. */

@@ -86,7 +86,7 @@ static void gen_leave(struct gen *g)
 
     gen_flags_clobber(g, flags_needed(x));
     emit_lea(&g->e, wide(g), T0, H_RBP, -1, 0, 0);
-    gen_check(g, word(g), false, 0);
+    gen_check(g, word(g), false);
     emit_lea(&g->e, wide(g), G_SP, H_RBP, -1, 0, (s32)word(g));
     emit_rm(&g->e, wide(g), OP_MOV_LOAD, H_RBP, T0, 0);
 }

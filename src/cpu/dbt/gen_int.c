@@ -10,20 +10,25 @@ static void write_gpr(struct gen *g, unsigned guest, unsigned host)
         env_store(g, true, host, AT_GPR(guest));
 }
 
+/* T0 stays, unless base and index are both in memory, or the address is cut. */
 static void gen_lea(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    unsigned to = in_memory(x->reg.n) ? T0 : host_of(x->reg.n);
+    unsigned to = in_memory(x->reg.n) ? T1 : host_of(x->reg.n);
     struct xmem m = x->mem;
+    bool w = x->opsize == 8 && m.asize == 8;
+    s32 rip = (s32)(x->off + x->len + m.disp);
 
     m.seg = SEG_DS; /* takes no part */
-    if (m.base == BASE_RIP || m.asize * 8u < 8u * x->opsize) {
-        gen_ea(g, &m, (s32)(x->off + x->len + m.disp));
+    if (m.asize < x->opsize) {
+        gen_ea(g, &m, rip);
         emit_rr(&g->e, x->opsize == 8, OP_MOV_STORE, T0, to);
+    } else if (m.base == BASE_RIP) {
+        env_load(g, true, T1, AT_NEAR(page_va));
+        emit_lea(&g->e, w, to, T1, -1, 0, rip);
     } else {
-        int base = m.base == NO_REG ? -1 : (int)gen_read_gpr(g, m.base, T0);
         int index = m.index == NO_REG ? -1 : (int)gen_read_gpr(g, m.index, T1);
-        bool w = x->opsize == 8 && m.asize == 8;
+        int base = m.base == NO_REG ? -1 : (int)gen_read_gpr(g, m.base, index == T1 ? T0 : T1);
         if (base < 0 && index < 0)
             emit_mov_imm(&g->e, to, w ? (u64)m.disp : (u32)m.disp);
         else
@@ -129,7 +134,7 @@ static void gen_bit_mem(struct gen *g)
     eb(&g->e, (const u8[]){0x49, 0xc1, 0xfa, 3}, 4);               /* SAR R10, 3 */
     eb(&g->e, (const u8[]){0x49, 0x83, 0xe2, w ? 0xf8 : 0xfc}, 4); /* AND R10, -8 or -4 */
     emit_lea(&g->e, x->mem.asize == 8, T0, T0, T1, 0, 0);
-    gen_check(g, x->opsize, x->mem.write, 0);
+    gen_check(g, x->opsize, x->mem.write);
     r = gen_read_gpr(g, x->reg.n, T1);
     emit_rr(&g->e, false, OP_MOV_STORE, r, T1);
     eb(&g->e, (const u8[]){0x41, 0x83, 0xe2, w ? 63 : 31}, 4); /* AND R10D */
@@ -141,15 +146,6 @@ static void gen_bit_mem(struct gen *g)
     emit_rm(&g->e, w, 0x100u | x->opcode, T1, T0, 0);
     gen_flags_after_insn(g);
     gen_insn_done(g);
-}
-
-/* A branch to the interpreter's function for the instruction at hand. */
-static void leave_if(struct gen *g, unsigned cond)
-{
-    struct stub *s = gen_stub(g, STUB_MISS, emit_jcc_fwd(&g->e, cond));
-
-    s->size = 0;
-    s->retry = g->e.at;
 }
 
 /* The interpreter divides where the host might fault: a divisor of 0 (or -1), a quotient that may
@@ -171,14 +167,14 @@ static void gen_div(struct gen *g)
     if (is_signed) {
         emit_lea(e, w, T0, (int)by, -1, 0, 1);
         eb(e, (const u8[]){w ? 0x49 : 0x41, 0x83, 0xf9, 1}, 4); /* CMP R9, 1 */
-        leave_if(g, CC_BE);
+        gen_leave_if(g, CC_BE);
         emit_rr(e, w, OP_MOV_STORE, H_RAX, T0);
         eb(e, (const u8[]){w ? 0x49 : 0x41, 0xc1, 0xf9, w ? 63 : 31}, 4); /* SAR R9 */
         emit_rr(e, w, 0x3b, T0, H_RDX);
-        leave_if(g, CC_NE);
+        gen_leave_if(g, CC_NE);
     } else {
         emit_rr(e, w, 0x3b, H_RDX, by);
-        leave_if(g, CC_AE);
+        gen_leave_if(g, CC_AE);
     }
     emit_rr(e, w, 0xf7, is_signed ? 7 : 6, by);
     gen_flags_after_insn(g);
@@ -203,7 +199,7 @@ static void gen_sti(struct gen *g)
     gen_flags_clobber(g, flags_needed(g->x));
     emit_rm(&g->e, false, 0x80, 7, H_RSP, AT(look)); /* CMP byte, 0 */
     e1(&g->e, 0);
-    leave_if(g, CC_NE);
+    gen_leave_if(g, CC_NE);
     emit_rm(&g->e, false, 0x81, 1, H_RSP, AT(eflags)); /* OR, imm32 */
     e4(&g->e, EFLAGS_IF);
     gen_insn_done(g);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One check for several accesses off one base register: T0 stays the host address of the lowest
- * byte that the group touches while nothing between needs T0 or changes the base. The check asks
- * for the group's whole range, so where it fails (often only because the range crosses a page)
- * the same instructions follow out of line, each with its own check.
+ * One check for several accesses off one base register (and one index): T0 stays the host address
+ * of the lowest byte that the group touches while nothing between needs T0 or changes the address.
+ * The check asks for the group's whole range, so where it fails (often only because the range
+ * crosses a page) the same instructions follow out of line, each with its own check.
  *
  * PUSH and POP count as accesses off RSP, whose changes within the group are known.
  */
@@ -51,6 +51,13 @@ static bool writes(const struct xinsn *x, unsigned reg)
     return writes_hidden(x, reg);
 }
 
+/* The scratch registers that its operands take leave T0 alone. */
+static bool spares_t0(const struct xinsn *x)
+{
+    return !spilled(&x->rm) || x->has_mem || (!spilled(&x->reg) && !spilled(&x->vvvv)) ||
+           x->rm.n == x->reg.n;
+}
+
 /* No access to memory, and T0 stays what it is. */
 static bool is_neutral(const struct xinsn *x)
 {
@@ -62,27 +69,45 @@ static bool is_neutral(const struct xinsn *x)
         return true;
     case X_GEN:
     case X_VEC:
-        return !x->has_mem && !spilled(&x->rm);
+        return !x->has_mem && spares_t0(x);
     case X_LEA:
-        return !spilled(&x->reg) && x->mem.base != BASE_RIP && x->mem.asize >= x->opsize &&
-               (x->mem.base == NO_REG || !in_memory(x->mem.base)) &&
-               (x->mem.index == NO_REG || !in_memory(x->mem.index));
+        return x->mem.asize >= x->opsize && (x->mem.base == NO_REG || x->mem.base == BASE_RIP ||
+                                             !in_memory(x->mem.base) ||
+                                             x->mem.index == NO_REG || !in_memory(x->mem.index));
     default:
         return false;
     }
 }
 
-static bool is_member(const struct gen *g, const struct xinsn *x, unsigned base)
-{
-    bool w = wide(g);
-    const struct xmem *m = &x->mem;
+/* What all addresses of a group have in common. */
+struct address {
+    unsigned base, index, scale;
+};
 
+static struct address address_of(const struct xinsn *x)
+{
     if (is_stack(x))
-        return base == RSP;
-    return (x->kind == X_GEN || x->kind == X_VEC) && x->has_mem && m->base == base &&
-           m->index == NO_REG && m->seg != SEG_FS && m->seg != SEG_GS && m->asize == (w ? 8 : 4) &&
-           !m->align && !x->lock && !(spilled(&x->reg) && spilled(&x->vvvv)) &&
-           m->disp == (s32)m->disp;
+        return (struct address){RSP, NO_REG, 0};
+    return (struct address){x->mem.base, x->mem.index, x->mem.index == NO_REG ? 0 : x->mem.scale};
+}
+
+static bool is_member(const struct gen *g, const struct xinsn *x, const struct address *a)
+{
+    const struct xmem *m = &x->mem;
+    struct address own = address_of(x);
+
+    if (own.base != a->base || own.index != a->index || own.scale != a->scale)
+        return false;
+    if (is_stack(x))
+        return true;
+    return (x->kind == X_GEN || x->kind == X_VEC) && x->has_mem && m->seg != SEG_FS &&
+           m->seg != SEG_GS && m->asize == (wide(g) ? 8 : 4) && !x->lock &&
+           !(spilled(&x->reg) && spilled(&x->vvvv)) && m->disp == (s32)m->disp;
+}
+
+static bool moves(const struct xinsn *x, const struct address *a)
+{
+    return writes(x, a->base) || (a->index != NO_REG && writes(x, a->index));
 }
 
 /* Where a member's access begins, from the base at the group's start. */
@@ -120,23 +145,21 @@ static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *
     return true;
 }
 
-static struct plan make_plan(const struct gen *g, unsigned first)
+static struct plan make_plan(const struct gen *g, unsigned first, const struct address *a)
 {
-    const struct xinsn *x = &g->b->insn[first];
-    unsigned base = is_stack(x) ? RSP : x->mem.base;
     struct plan p = {.last = first};
     s32 shift = 0;
 
     for (unsigned n = first; n < g->b->n; n++) {
-        x = &g->b->insn[n];
-        if (is_member(g, x, base)) {
+        const struct xinsn *x = &g->b->insn[n];
+        if (is_member(g, x, a)) {
             if (!add_member(g, &p, x, &shift))
                 break;
             p.last = n;
         } else if (!is_neutral(x)) {
             break;
         }
-        if (writes(x, base))
+        if (moves(x, a))
             break;
     }
     return p;
@@ -145,21 +168,23 @@ static struct plan make_plan(const struct gen *g, unsigned first)
 void gen_group_begin(struct gen *g, unsigned n)
 {
     const struct xinsn *x = &g->b->insn[n];
-    unsigned base = is_stack(x) ? RSP : x->mem.base;
+    struct address a = address_of(x);
+    struct xmem low = x->mem;
     struct plan p;
     struct stub *s;
 
-    if (base >= 16 || !is_member(g, x, base))
+    if (a.base >= 16 || !is_member(g, x, &a))
         return;
-    p = make_plan(g, n);
+    p = make_plan(g, n, &a);
     if (p.members < 2)
         return;
     gen_flags_clobber(g, flags_needed(x));
-    if (base == RSP) {
+    if (a.base == RSP && a.index == NO_REG) {
         s = gen_check_stack(g, p.lo, (unsigned)(p.hi - p.lo), p.write);
         s->group = true;
     } else {
-        emit_lea(&g->e, wide(g), T0, (int)gen_read_gpr(g, base, T0), -1, 0, p.lo);
+        low.disp = p.lo;
+        gen_ea(g, &low, 0);
         s = gen_check_range(g, (unsigned)(p.hi - p.lo), p.write);
     }
     s->first = (u8)n;
@@ -178,6 +203,8 @@ bool gen_group_member(struct gen *g)
     g->mem_at = begin_of(g, x, g->group.shift) - g->group.lo;
     if (is_stack(x))
         g->group.shift += x->kind == X_POP_R ? word : -word;
+    else if (x->mem.align)
+        gen_align(g, g->mem_at, x->mem.align);
     return true;
 }
 

@@ -300,7 +300,7 @@ u64 dbt_help_far(struct vcpu *c, const void *at, u64 t0, u64 t1)
     if (out)
         return out;
     state_of(c)->lookups++;
-    return dbt_link_far(c, (u32)(s.info >> 32));
+    return dbt_link_far(c, (u32)(s.info >> 32), s.info & BRANCH_FLAGS);
 }
 
 /* At a void block, whose number is t0. */

@@ -48,16 +48,47 @@ static void load_va(struct gen *g, s64 off)
     emit_lea(&g->e, wide(g), T0, T0, -1, 0, (s32)off);
 }
 
+/* Whether `serial` and `req` are those of the linked exit. The place of the number; both forms of the
+   test have it, and the branch to the stub, in the same places. */
+static u32 far_test(struct gen *g)
+{
+    struct emit *e = &g->e;
+    u32 serial;
+
+    emit_nops(e, (3 - e->at) & 3);
+    emit_rm(e, true, 0x81, 7, H_RSP, AT(serial)); /* CMP, imm32 */
+    serial = e->at;
+    e4(e, 0);
+    emit_nops(e, 2);
+    return serial;
+}
+
+/* Without an instruction that changes flags. RCX waits in T1. */
+static u32 far_test_with_flags(struct gen *g)
+{
+    struct emit *e = &g->e;
+    u32 serial;
+
+    emit_rr(e, true, OP_MOV_STORE, H_RCX, T1);
+    env_load(g, true, H_RCX, AT(serial));
+    emit_nops(e, (1 - e->at) & 3);
+    eb(e, (const u8[]){0x48, 0x8d, 0x89}, 3); /* LEA RCX, [RCX - serial] */
+    serial = e->at;
+    e4(e, 0);
+    eb(e, (const u8[]){0x90, 0xe3, 5}, 3); /* JRCXZ, over the jump */
+    return serial;
+}
+
 /*
  * To another page: straight to the target if what the jump cache holds is what it was when the
  * branch was linked, so that the same code is mapped there, and nothing is requested; else through
- * the jump cache. Without an instruction that changes flags: few targets need them, but which one
- * does is known only when the branch is linked.
+ * the jump cache. The flags stay where they are: few targets need them, but which one does is known
+ * only when the branch is linked.
  */
 static void far_exit(struct gen *g, s64 off)
 {
     struct emit *e = &g->e;
-    s32 pages = (s32)(off & (s64)PAGE_MASK);
+    bool host = g->flags & FLAGS_HOST;
     struct stub *s;
     u32 serial;
 
@@ -66,20 +97,14 @@ static void far_exit(struct gen *g, s64 off)
         gen_exit_target(g);
         return;
     }
-    if (g->flags == FLAGS_ENV)
-        gen_flags_restore(g, g->x->live);
-    emit_rr(e, true, OP_MOV_STORE, H_RCX, T1);
-    env_load(g, true, H_RCX, AT(serial)); /* and req above it */
-    emit_nops(e, (0 - (e->at + 3)) & 3);
-    eb(e, (const u8[]){0x48, 0x8d, 0x89}, 3); /* LEA RCX, [RCX - serial] */
-    serial = e->at;
-    e4(e, 0);
-    eb(e, (const u8[]){0x90, 0xe3, 5}, 3); /* JRCXZ, over the jump */
-    s = gen_stub(g, STUB_FAR, emit_jmp_fwd(e));
+    serial = host ? far_test_with_flags(g) : far_test(g);
+    s = gen_stub(g, STUB_FAR, host ? emit_jmp_fwd(e) : emit_jcc_fwd(e, CC_NE));
+    BUG_ON(s->branch != serial + FAR_MISS);
     s->far = serial;
     s->target = (s32)off;
-    emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
-    load_va(g, pages);
+    if (host)
+        emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
+    load_va(g, (s64)(off & (s64)PAGE_MASK));
     env_store(g, true, T0, AT_NEAR(page_va));
     emit_nops(e, serial + FAR_BRANCH - 1 - e->at);
     (void)emit_jmp_fwd(e);
@@ -184,7 +209,7 @@ struct miss_site gen_miss_site(const struct gen *g, const struct stub *s)
         .row = (u8)g->row,
         .vec = s->vec,
         .flags = (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) |
-                      (s->x->live ? SITE_FLAGS_OUT : 0) | (is_indirect(s->x) ? SITE_BRANCH : 0)),
+                      (s->x->live ? SITE_FLAGS_OUT : 0) | (is_indirect(s->x) || s->ends ? SITE_BRANCH : 0)),
     };
 }
 
@@ -249,11 +274,14 @@ static void apart(struct gen *g, const struct stub *s)
 /* The call may be led to another thunk later: dbt_link_far. */
 static void far_stub(struct gen *g, const struct stub *s)
 {
-    struct far_site site = {.off = s->target, .info = branch_info(s->x) | (u64)s->far << 32};
+    bool host = s->flags & FLAGS_HOST;
+    struct far_site site = {.off = s->target,
+                            .info = branch_info(s->x) | (host ? BRANCH_FLAGS : 0) |
+                                    (u64)s->far << 32};
 
     emit_nops(&g->e, (3 - g->e.at) & 3);
     emit_land(&g->e, s->branch);
-    emit_call(&g->e, gen_flags_thunk(&g->d->far, s->flags));
+    emit_call(&g->e, host ? g->d->far.host : g->d->far.env);
     eb(&g->e, &site, sizeof(site));
 }
 

@@ -87,7 +87,7 @@ static void add_page(struct gen *g)
     with_entry(g, 0x03, T0, offsetof(struct tlb_entry, page));
 }
 
-void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
+void gen_check(struct gen *g, unsigned size, bool write)
 {
     u32 retry = g->e.at;
     struct stub *s = gen_stub(g, STUB_MISS, compare_page(g, size, write));
@@ -95,12 +95,29 @@ void gen_check(struct gen *g, unsigned size, bool write, unsigned align)
     s->retry = retry;
     s->write = write;
     s->size = (u8)size;
-    if (align) {
-        eb(&g->e, (const u8[]){0x41, 0xf6, 0xc1, (u8)align}, 4); /* TEST R9B, imm */
-        s->align = (u8)align;
-        s->branch2 = emit_jcc_fwd(&g->e, CC_NE);
-    }
     add_page(g);
+}
+
+void gen_leave_if(struct gen *g, unsigned cond)
+{
+    struct stub *s = gen_stub(g, STUB_MISS, emit_jcc_fwd(&g->e, cond));
+
+    s->size = 0;
+    s->retry = g->e.at;
+    s->ends = g->group.last; /* the group's address is lost */
+}
+
+void gen_align(struct gen *g, s32 at, unsigned mask)
+{
+    unsigned reg = T0;
+
+    gen_flags_clobber(g, flags_needed(g->x));
+    if (at & (s32)mask) {
+        emit_lea(&g->e, true, T1, T0, -1, 0, at);
+        reg = T1;
+    }
+    eb(&g->e, (const u8[]){0x41, 0xf6, (u8)(0xc0 | (reg & 7)), (u8)mask}, 4); /* TEST, imm */
+    gen_leave_if(g, CC_NE);
 }
 
 struct stub *gen_check_range(struct gen *g, unsigned size, bool write)
@@ -278,7 +295,7 @@ void gen_next_page(struct gen *g)
 static bool by_stack(const struct gen *g, const struct xmem *m)
 {
     return m->base == RSP && m->index == NO_REG && m->seg != SEG_FS && m->seg != SEG_GS &&
-           m->asize == (wide(g) ? 8 : 4) && !m->align && m->size <= STACK_SPAN;
+           m->asize == (wide(g) ? 8 : 4) && m->size <= STACK_SPAN;
 }
 
 void gen_mem(struct gen *g)
@@ -291,10 +308,13 @@ void gen_mem(struct gen *g)
     gen_flags_clobber(g, flags_needed(x));
     if (by_stack(g, &x->mem)) {
         gen_check_stack(g, (s32)x->mem.disp, x->mem.size, x->mem.write);
-        return;
+    } else {
+        gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
+        gen_check(g, x->mem.size, x->mem.write);
     }
-    gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
-    gen_check(g, x->mem.size, x->mem.write, x->mem.align);
+    g->stub[g->nstubs - 1].align = x->mem.align;
+    if (x->mem.align)
+        gen_align(g, 0, x->mem.align);
 }
 
 void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)

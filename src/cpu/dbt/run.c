@@ -313,15 +313,12 @@ u64 dbt_forward(struct vcpu *c, u32 from)
 }
 
 /* The call in an exit that is not in force goes through the jump cache from now on. */
-static void leave_to_jumps(struct dbt *d, u32 place, bool kernel)
+static void leave_to_jumps(struct dbt *d, u32 place, const struct flag_thunks *to, bool flags)
 {
-    const struct flag_thunks *to = &d->far_jump[kernel];
-    u32 rel, call;
+    u32 rel;
 
     memcpy(&rel, d->code.rw + place + FAR_MISS, 4);
-    call = place + FAR_MISS + 4 + rel + 1;
-    memcpy(&rel, d->code.rw + call, 4);
-    dbt_patch(d, call, call + 4 + rel == d->far.host ? to->host : to->env);
+    dbt_patch(d, place + FAR_MISS + 4 + rel + 1, flags ? to->host : to->env);
 }
 
 /*
@@ -329,7 +326,7 @@ static void leave_to_jumps(struct dbt *d, u32 place, bool kernel)
  * number is the same in all address spaces, so its exits are linked whenever the number has changed;
  * those of programs are left to the jump cache then.
  */
-u64 dbt_link_far(struct vcpu *c, u32 place)
+u64 dbt_link_far(struct vcpu *c, u32 place, bool flags)
 {
     struct dbt *d = state_of(c)->dbt;
     u32 epoch = atomic_load(&d->epoch), *serial = (u32 *)(void *)(d->code.rw + place);
@@ -341,10 +338,10 @@ u64 dbt_link_far(struct vcpu *c, u32 place)
         return code;
     pthread_mutex_lock(&d->lock);
     if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
-        dbt_patch(d, place + FAR_BRANCH, tb->entry);
+        dbt_patch(d, place + FAR_BRANCH, flags ? tb->entry : tb->entry_env);
         if (!*serial && (c->vm->ncpus > 1 || !kernel))
-            leave_to_jumps(d, place, kernel);
-        __atomic_store_n(serial, 0 - c->serial, __ATOMIC_RELEASE);
+            leave_to_jumps(d, place, &d->far_jump[kernel], flags);
+        __atomic_store_n(serial, flags ? 0 - c->serial : c->serial, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&d->lock);
     return code;

@@ -15,8 +15,9 @@ u64 dbt_code_at(struct vcpu *c, bool cached);
    guest's, will lead there if that is `page` of RAM still. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
 /* The same, not `cached`, for the target of an exit to another page, whose serial number is at
-   `place`: the exit leads there from now on, while what the jump cache holds is in force. */
-u64 dbt_link_far(struct vcpu *c, u32 place);
+   `place`: the exit leads there from now on, while what the jump cache holds is in force. `flags`:
+   with the guest's flags in the host's. */
+u64 dbt_link_far(struct vcpu *c, u32 place, bool flags);
 /* The same for a void block's place. */
 u64 dbt_forward(struct vcpu *c, u32 from);
 /* Executes the instruction at RIP by the interpreter's function; c->ip is RIP. */

@@ -111,21 +111,22 @@ static u32 helper(struct gen *g, helper_fn *fn)
     return start;
 }
 
-/* The head of a thunk that is called. `far`: from an exit to another page, where RCX waits in T1. */
-static u32 called(struct gen *g, bool far)
+/* What two thunks share: the flags are in dbt_near, or the host's still. From an exit to another page
+   with the host's flags RCX waits in T1. */
+static u32 called(struct gen *g)
 {
     u32 start = g->e.at;
 
     pop_site(g);
-    if (far)
-        emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
     return start;
 }
 
 static u32 called_with_flags(struct gen *g, bool far, u32 shared)
 {
-    u32 start = called(g, far);
+    u32 start = called(g);
 
+    if (far)
+        emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
     gen_flags_save(g, EFLAGS_ARITH);
     emit_jmp(&g->e, shared);
     return start;
@@ -133,7 +134,7 @@ static u32 called_with_flags(struct gen *g, bool far, u32 shared)
 
 static struct flag_thunks flag_helper(struct gen *g, helper_fn *fn, bool far)
 {
-    struct flag_thunks t = {.env = called(g, far), .shared = g->e.at};
+    struct flag_thunks t = {.env = called(g), .shared = g->e.at};
 
     call_fn(g, fn);
     t.host = called_with_flags(g, far, t.shared);
@@ -143,7 +144,7 @@ static struct flag_thunks flag_helper(struct gen *g, helper_fn *fn, bool far)
 /* From an exit to another page through the jump cache. */
 static struct flag_thunks far_jump(struct gen *g, u32 row, u32 miss)
 {
-    struct flag_thunks t = {.env = called(g, true), .shared = g->e.at};
+    struct flag_thunks t = {.env = called(g), .shared = g->e.at};
     struct missing m;
 
     g->row = row;
