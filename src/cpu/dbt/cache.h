@@ -70,6 +70,7 @@ struct dbt { /* shared by the CPUs of a machine */
     u32 bucket[TB_BUCKETS];
     struct code_page *page; /* by RAM page */
     _Atomic u32 epoch;      /* counts the times that all was dropped */
+    _Atomic u32 voids;      /* counts the times that blocks became void, from 1 */
     _Atomic u32 serial;     /* the last number of a jump cache's content; 0 is none */
     unsigned users;         /* CPUs attached */
     bool bmi2;
@@ -102,12 +103,14 @@ struct jumps {
 };
 
 /* Blocks that the CPU has found before, so that what a flush of the TLB takes out of the jump cache
-   is found again without the lock. A block that is not dead may be executed at the address where it
-   was found, as long as the same RAM page is there. */
+   is found again without the lock. Until some block is made void, it may be executed at the address
+   where it was found, as long as the same RAM page is there. */
 struct known_block {
     u64 va;
-    struct tb *tb; /* NULL: none */
-    u32 epoch;     /* of the cache */
+    u32 page, key; /* RAM page; KEY_* */
+    u32 voids;     /* dbt.voids */
+    u32 tb; /* index */
+    u32 entry, entry_env;
 };
 #define KNOWN_BLOCKS 8192u
 

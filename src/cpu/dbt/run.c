@@ -222,56 +222,56 @@ static struct known_block *known_at(struct vcpu *c, u64 page)
     return &state_of(c)->known[h >> 32 & (KNOWN_BLOCKS - 1)];
 }
 
-static struct tb *if_known(const struct vcpu *c, const struct known_block *k, u64 page)
-{
-    if (!k->tb || k->va != c->rip || k->epoch != atomic_load(&state_of(c)->dbt->epoch) ||
-        k->tb->page != page || k->tb->key != c->env.key || atomic_load(&k->tb->dead))
-        return NULL;
-    return k->tb;
-}
-
-/* NULL if the code is not in RAM. */
-static struct tb *block_at(struct vcpu *c)
+/* The block at c->rip, until the next one is looked for. NULL if the code is not in RAM. */
+static const struct known_block *block_at(struct vcpu *c)
 {
     struct dbt *d = state_of(c)->dbt;
     unsigned off = (unsigned)(c->rip & (PAGE_SIZE - 1));
-    struct tb *tb = NULL;
 
-    while (!tb) {
+    for (;;) {
         struct place p = fetch_place(c, c->rip);
+        u32 voids = atomic_load(&d->voids);
         struct known_block *k;
+        struct tb *tb;
         bool full;
         if (!p.host)
             return NULL;
         k = known_at(c, p.page);
-        tb = if_known(c, k, p.page);
-        if (tb)
-            break;
+        if (k->va == c->rip && k->voids == voids && k->page == p.page && k->key == c->env.key)
+            return k;
         pthread_mutex_lock(&d->lock);
         tb = find_or_make(c, d, &p, off);
         full = !tb && dbt_is_full(d);
-        *k = (struct known_block){c->rip, tb, atomic_load(&d->epoch)};
+        if (tb)
+            *k = (struct known_block){.va = c->rip,
+                                      .page = tb->page,
+                                      .key = tb->key,
+                                      .voids = atomic_load(&d->voids),
+                                      .tb = (u32)(tb - d->tb),
+                                      .entry = tb->entry,
+                                      .entry_env = tb->entry_env};
         pthread_mutex_unlock(&d->lock);
+        if (tb)
+            return k;
         if (full)
             drop_all(c);
     }
-    return tb;
 }
 
 /* The code at c->rip, added to the jump cache; with c->leave set, the way back to C. */
-static u64 find_code(struct vcpu *c, struct tb **out)
+static u64 find_code(struct vcpu *c, const struct known_block **out)
 {
     struct dbt *d = state_of(c)->dbt;
     u32 epoch = atomic_load(&d->epoch);
-    struct tb *tb = block_at(c);
+    const struct known_block *k = block_at(c);
     u64 code;
 
-    *out = tb;
-    if (!tb)
+    *out = k;
+    if (!k)
         return leave(c);
     if (atomic_load(&d->epoch) != epoch)
         choose_jumps(c);
-    code = (uintptr_t)d->code.rx + tb->entry_env;
+    code = (uintptr_t)d->code.rx + k->entry_env;
     c->near.page_va = c->rip & PAGE_MASK;
     if (!state_of(c)->lockstep) /* which wants to see each block */
         jumps_add(c, c->rip, code);
@@ -282,13 +282,26 @@ u64 dbt_code_at(struct vcpu *c, bool cached)
 {
     const struct jumps *j = state_of(c)->jumps;
     const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
-    struct tb *tb;
+    const struct known_block *k;
 
     if (cached && known->va == c->rip) {
         c->near.page_va = c->rip & PAGE_MASK;
         return known->code;
     }
-    return find_code(c, &tb);
+    return find_code(c, &k);
+}
+
+/* For branches that are patched. One CPU alone needs no lock: other threads only make blocks void. */
+static void lock(struct vcpu *c)
+{
+    if (c->vm->ncpus > 1)
+        pthread_mutex_lock(&state_of(c)->dbt->lock);
+}
+
+static void unlock(struct vcpu *c)
+{
+    if (c->vm->ncpus > 1)
+        pthread_mutex_unlock(&state_of(c)->dbt->lock);
 }
 
 /* The way out of a void block leads to the code that has taken its place, if that is in the same
@@ -297,18 +310,19 @@ u64 dbt_forward(struct vcpu *c, u32 from)
 {
     struct dbt *d = state_of(c)->dbt;
     u32 epoch = atomic_load(&d->epoch);
-    struct tb *to, *old = &d->tb[from];
+    struct tb *old = &d->tb[from];
+    const struct known_block *to;
     u64 code = find_code(c, &to);
 
     if (!to)
         return code;
-    pthread_mutex_lock(&d->lock);
+    lock(c);
     if (atomic_load(&d->epoch) == epoch && old->page == to->page) {
         dbt_patch(d, old->stale_env + WAY_OUT_BYTES - 4, to->entry_env);
         if (old->stale != old->stale_env)
             dbt_patch(d, old->stale + WAY_OUT_BYTES - 4, to->entry);
     }
-    pthread_mutex_unlock(&d->lock);
+    unlock(c);
     return code;
 }
 
@@ -331,39 +345,37 @@ u64 dbt_link_far(struct vcpu *c, u32 place, bool flags)
     struct dbt *d = state_of(c)->dbt;
     u32 epoch = atomic_load(&d->epoch), *serial = (u32 *)(void *)(d->code.rw + place);
     bool kernel = KEY_ROW(c->env.key) == MMU_SUPER_SMAP;
-    struct tb *tb;
-    u64 code = find_code(c, &tb);
+    const struct known_block *to;
+    u64 code = find_code(c, &to);
 
-    if (!tb)
+    if (!to)
         return code;
-    pthread_mutex_lock(&d->lock);
+    lock(c);
     if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
-        dbt_patch(d, place + FAR_BRANCH, flags ? tb->entry : tb->entry_env);
+        dbt_patch(d, place + FAR_BRANCH, flags ? to->entry : to->entry_env);
         if (!*serial && (c->vm->ncpus > 1 || !kernel))
             leave_to_jumps(d, place, &d->far_jump[kernel], flags);
         __atomic_store_n(serial, flags ? 0 - c->serial : c->serial, __ATOMIC_RELEASE);
     }
-    pthread_mutex_unlock(&d->lock);
+    unlock(c);
     return code;
 }
 
-/* The branch is patched only if its own block is still there. */
+/* If the target's page has been written to meanwhile, so has that of the branch: it is void. */
 u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place)
 {
     u32 epoch = atomic_load(&d->epoch);
-    struct tb *tb = block_at(c);
+    const struct known_block *to = block_at(c);
 
-    if (!tb)
+    if (!to)
         return leave(c);
-    if (atomic_load(&d->epoch) == epoch) {
-        pthread_mutex_lock(&d->lock);
-        if (!tb->dead && tb->page == page)
-            dbt_patch(d, place, tb->entry);
-        pthread_mutex_unlock(&d->lock);
-    } else {
+    lock(c);
+    if (atomic_load(&d->epoch) != epoch)
         choose_jumps(c);
-    }
-    return (uintptr_t)d->code.rx + tb->entry_env;
+    else if (to->page == page)
+        dbt_patch(d, place, to->entry);
+    unlock(c);
+    return (uintptr_t)d->code.rx + to->entry_env;
 }
 
 void dbt_forget_block(struct vcpu *c)
@@ -409,7 +421,7 @@ static void run_code(struct vcpu *c)
         return;
     }
     if (state_of(c)->lockstep)
-        lockstep_block(c, state_of(c)->lockstep, block_at(c), code);
+        lockstep_block(c, state_of(c)->lockstep, &state_of(c)->dbt->tb[block_at(c)->tb], code);
     else
         thunk_enter(state_of(c)->dbt, c, code);
 }

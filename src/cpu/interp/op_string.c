@@ -64,10 +64,27 @@ static u64 batch(struct vcpu *c, const struct insn *i, gva_t va, u8 reg, u64 max
     return page_left < 2 ? 1 : min_u64(max, page_left);
 }
 
+/* From so many bytes on the host's string instructions are faster than a loop. */
+#define LONG_RUN 256
+
+static void host_rep_movs(u8 *dst, const u8 *src, u64 bytes)
+{
+    asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(bytes) : : "memory");
+}
+
+static void host_rep_stos(u8 *dst, u64 pattern, u64 quads)
+{
+    asm volatile("rep stosq" : "+D"(dst), "+c"(quads) : "a"(pattern) : "memory");
+}
+
 static no_tsan void copy_elements(u8 *dst, const u8 *src, u64 n, unsigned size)
 {
     u64 bytes = n * size;
 
+    if (bytes >= LONG_RUN && (dst + bytes <= src || dst >= src + bytes)) {
+        host_rep_movs(dst, src, bytes);
+        return;
+    }
     if (dst <= src || dst >= src + bytes) { /* order makes no difference */
         while (bytes >= 8) {
             host_st64(dst, host_ld64(src));
@@ -116,6 +133,11 @@ static no_tsan u64 step_stos(struct vcpu *c, const struct insn *i, u64 max)
     if (to) {
         u64 pattern = val * (~(u64)0 / size_mask(i->size));
         u64 bytes = n * i->size;
+        if (bytes >= LONG_RUN) {
+            host_rep_stos(to, pattern, bytes / 8);
+            to += bytes & ~(u64)7;
+            bytes &= 7;
+        }
         for (; bytes >= 8; bytes -= 8, to += 8)
             host_st64(to, pattern);
         for (; bytes; bytes--, to++, pattern = pattern >> 8 | pattern << 56)

@@ -13,6 +13,7 @@
 
 #define CODE_VA    (TEST_BASE + 0x100000)
 #define CODE_PAGES 8
+#define FRESH      0x1000000 /* memory, a set of pages for each program */
 #define DATA_VA    (TEST_BASE + 0x200000)
 #define ABSENT_VA  (TEST_BASE + 0x300000) /* two pages, one of which is mapped */
 #define OUTPUTS    64
@@ -298,12 +299,24 @@ static void run(const struct regs *in, u64 memory)
             print("  output %u\n", i);
 }
 
+/* Every second program in pages that were no code before: where code changes often, a translator
+   may do without looking ahead. */
+static void map_code(u32 number)
+{
+    for (u32 i = 0; i < CODE_PAGES; i++) {
+        u32 k = (i * 5 + 3) % CODE_PAGES;
+        word fresh = FRESH + (number * CODE_PAGES + k) * 4096;
+        page_map(CODE_VA + 4096 * i, number & 1 ? (word)code_pages[k] : fresh, PTE_P | PTE_W);
+    }
+}
+
 static void program(u32 number, u32 steps)
 {
     static char name[] = "program 0000";
     for (u32 i = 0, n = number; i < 4; i++, n /= 10)
         name[11 - i] = (char)('0' + n % 10);
     test(name);
+    map_code(number);
     g.chance = 0x9e3779b97f4a7c15ull * (number + 1);
     g.p = (u8 *)CODE_VA + pick(4096);
     g.outputs = g.absent = 0;
@@ -330,8 +343,6 @@ GUEST("flags")
     idt_set(0x40, KERNEL_CS, (word)int_handler, AR_INT32, 0);
     set_cr4(get_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
     asm volatile("fninit");
-    for (u32 i = 0; i < CODE_PAGES; i++)
-        page_map(CODE_VA + 4096 * i, (word)code_pages[(i * 5 + 3) % CODE_PAGES], PTE_P | PTE_W);
     page_map(DATA_VA, (word)data_page, PTE_P | PTE_W);
     for (u32 n = 0; n < 1000; n++)
         program(n, 30);

@@ -2,23 +2,29 @@
 /*
  * All registers in all places of integer instructions: programs by chance, of every width, with AH
  * to BH and with a REX prefix in their place, R8 to R15, RSP, RBP, R12 and R13 as base and index,
- * addresses cut to 32 bits and relative to RIP, both operands the same register. A model in C holds
- * all registers, some memory and the flags.
+ * addresses cut to 32 bits and relative to RIP, both operands the same register, rows of accesses
+ * off one base that changes between two of them. A model in C holds all registers, some memory and
+ * the flags. Each program has memory of its own: where code changes often, a translator may make
+ * less of it.
  */
 #include "flags_model.h"
 #include "io.h"
 #include "trap.h"
 
-#define WINDOW 64 /* bytes of memory that are used */
+#define WINDOW     64 /* bytes of memory that are used */
+#define PROGRAMS   3000
+#define CODE_BYTES 1024 /* of a program, at most */
 
 static __attribute__((aligned(64))) u8 memory[256], model_memory[256];
-static page_aligned u8 code[4096];
+static page_aligned u8 code[PROGRAMS][CODE_BYTES];
 
 static struct {
     u8 *p;
     u64 r[16];
     struct flags f;
     u64 chance;
+    u8 base, index, scale; /* of an access; */
+    u32 row;               /* how many are to come that have the same */
 } g;
 
 /* One operand, and how the instruction must be encoded for it. */
@@ -78,22 +84,43 @@ static void load(u32 reg, u64 v)
     g.r[reg] = v;
 }
 
+static void set_disp(struct place *m, u32 disp)
+{
+    m->disp = disp;
+    m->mod = disp == 0 && (m->base & 7) != 5 ? 0 : disp + 128 < 256 ? 1 : 2;
+}
+
+/* By the registers of the access before, whatever is in them now. */
+static bool same_base(struct place *m, u32 regs)
+{
+    u64 disp = m->at - g.r[g.base] - (g.index == 4 ? 0 : g.r[g.index] << g.scale);
+    if (g.row == 0 || g.base >= regs || g.index >= regs || disp != (u64)(long)(int)disp)
+        return false;
+    g.row--;
+    m->base = g.base;
+    m->index = g.index;
+    m->scale = g.scale;
+    set_disp(m, (u32)disp);
+    return true;
+}
+
 /* A memory operand; loads the registers of its address. */
 static void pick_address(struct insn *i, u32 regs)
 {
     struct place *m = &i->rm;
     m->memory = true;
     m->at = (word)memory + 8 + pick(WINDOW);
-    m->base = (u8)pick(regs + (pick(4) == 0));
     m->index = 4;
     m->scale = 0;
+    if (same_base(m, regs))
+        return;
+    m->base = (u8)(pick(4) ? pick(regs + (pick(4) == 0)) : RAX);
     if (m->base == regs) { /* the displacement is put in when the length is known */
         m->base = 16;
         return;
     }
     static const u32 disps[] = {0, 0, 1, 0x7f, (u32)-128, 0x80, 0x12345678, (u32)-0x12345678};
-    m->disp = disps[pick(8)];
-    m->mod = m->disp == 0 && (m->base & 7) != 5 ? 0 : m->disp + 128 < 256 ? 1 : 2;
+    set_disp(m, disps[pick(8)]);
     u64 base = m->at - (u64)(long)(int)m->disp;
     if (pick(2)) {
         m->index = (u8)pick(regs);
@@ -108,6 +135,8 @@ static void pick_address(struct insn *i, u32 regs)
         base -= v << m->scale;
     }
     load(m->base, i->addr32 ? (base & 0xffffffff) | random64(&g.chance) << 32 : base);
+    g.base = m->base, g.index = m->index, g.scale = m->scale;
+    g.row = i->addr32 ? 0 : pick(8);
 }
 
 static struct insn pick_operands(u32 width, bool may_be_memory)
@@ -119,7 +148,7 @@ static struct insn pick_operands(u32 width, bool may_be_memory)
     i.rm.reg = (u8)pick(regs);
     if (pick(8) == 0)
         i.rm.reg = i.reg;
-    if (may_be_memory && pick(3) == 0)
+    if (may_be_memory && pick(g.row ? 2 : 3) == 0)
         pick_address(&i, regs);
     return i;
 }
@@ -198,6 +227,22 @@ static void alu_immediate(u32 width)
     u64 result = model_alu(op, get_rm(&i, width), b, width, &g.f);
     if (op != CMP)
         set_rm(&i, width, result);
+}
+
+/* The forms without ModRM: rAX and an immediate. */
+static void accumulator(u32 width)
+{
+    u32 op = pick(9), v = pick(4) ? pick(64) - 32 : (u32)random64(&g.chance);
+    u32 bytes = width == 8 ? 4 : width;
+    if (width == 2)
+        g.p = EMIT(g.p, 0x66);
+    if (width == 8)
+        g.p = EMIT(g.p, 0x48);
+    g.p = EMIT(g.p, (u8)((op == 8 ? 0xa8 : op << 3 | 4) | (width != 1)));
+    g.p = emit_le(g.p, v, bytes);
+    u64 r = model_alu(op == 8 ? AND : op, g.r[RAX], (u64)(long)(int)v, width, &g.f);
+    if (op < CMP)
+        g.r[RAX] = merged(g.r[RAX], r, width);
 }
 
 static void move(u32 width)
@@ -340,23 +385,25 @@ static void other(u32 width)
 
 static void program(u32 number)
 {
-    static void (*const kinds[])(u32) = {
-        alu, alu, alu_immediate, move, extend, exchange_add, unary, shift, lea, condition, other};
+    static void (*const kinds[])(u32) = {alu,  alu,       alu_immediate, accumulator, accumulator,
+                                         move, extend,    exchange_add,  unary,       shift,
+                                         lea,  condition, other};
     static char name[] = "program 0000";
-    struct regs r = {.ip = (word)code};
+    struct regs r = {.ip = (word)code[number]};
     struct stop s;
     for (u32 i = 0, n = number; i < 4; i++, n /= 10)
         name[11 - i] = (char)('0' + n % 10);
     test(name);
     g.chance = 0x9e3779b97f4a7c15ull * (number + 1);
-    g.p = code;
+    g.p = code[number];
+    g.row = 0;
     for (u32 i = 0; i < 16; i++)
         r.r[i] = g.r[i] = random64(&g.chance);
     for (u32 i = 0; i < sizeof(memory); i++)
         memory[i] = model_memory[i] = (u8)random64(&g.chance);
     r.flags = g.f.set = (u32)random64(&g.chance) & FLAG_ARITH;
     g.f.undefined = 0;
-    for (u32 i = 0; i < 16; i++)
+    for (u32 i = 0; i < 24; i++)
         kinds[pick(ARRAY_SIZE(kinds))](1u << pick(4));
     struct regs want = {.ip = (word)EMIT(g.p, STOP_BYTES), .flags = g.f.set & ~g.f.undefined};
     memcpy(want.r, g.r, sizeof(g.r));
@@ -369,6 +416,6 @@ static void program(u32 number)
 GUEST("operands")
 {
     regs_catch_all();
-    for (u32 n = 0; n < 3000; n++)
+    for (u32 n = 0; n < PROGRAMS; n++)
         program(n);
 }
