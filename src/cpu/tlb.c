@@ -90,7 +90,23 @@ void tlb_init(struct vcpu *c)
 static void clear_kernel(struct tlb *t)
 {
     clear(t, &t->kernel);
-    t->kernel_private = false;
+    t->nprivate = 0;
+}
+
+/* What a CR3 write takes out of the kernel's table. */
+static void drop_private(struct tlb *t)
+{
+    if (t->nprivate > TLB_PRIVATE) {
+        clear_kernel(t);
+        return;
+    }
+    for (unsigned n = 0; n < t->nprivate; n++) {
+        unsigned slot = t->private[n];
+        if (t->kernel.entry[slot].xtag != tlb_no_page(slot))
+            t->kernel.gen = ++t->next_gen; /* code may be another */
+        drop(&t->kernel.entry[slot], slot);
+    }
+    t->nprivate = 0;
 }
 
 void tlb_flush_all(struct vcpu *c)
@@ -109,8 +125,7 @@ void tlb_flush_all(struct vcpu *c)
 void tlb_flush_nonglobal(struct vcpu *c)
 {
     clear_space(&c->tlb, c->tlb.now);
-    if (c->tlb.kernel_private)
-        clear_kernel(&c->tlb);
+    drop_private(&c->tlb);
     c->near.stack_room = 0;
     c->leave = true;
 }
@@ -122,8 +137,7 @@ void tlb_switch(struct vcpu *c, u64 cr3, bool keep)
     enter_space(c, space_of(t, pcid_of(c, cr3)));
     if (!keep)
         clear_space(t, t->now);
-    if (t->kernel_private)
-        clear_kernel(t);
+    drop_private(t);
 }
 
 void tlb_flush_pcid(struct vcpu *c, u16 pcid)
@@ -187,6 +201,13 @@ void tlb_flush_page(struct vcpu *c, gva_t va)
     c->leave = true;
 }
 
+static void note_private(struct tlb *t, unsigned slot)
+{
+    if (t->nprivate < TLB_PRIVATE)
+        t->private[t->nprivate] = (u16)slot;
+    t->nprivate += t->nprivate <= TLB_PRIVATE;
+}
+
 void tlb_insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, u8 *page)
 {
     struct tlb *t = &c->tlb;
@@ -199,7 +220,7 @@ void tlb_insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, u8
     if (dr_page_watched(c, tag))
         return;
     if (mmu == MMU_SUPER_SMAP && !w->global)
-        t->kernel_private = true;
+        note_private(t, slot);
     if (w->size > PAGE_SIZE)
         note_large(t, va, w->size);
     if (table->nfilled < TLB_LISTED)

@@ -5,8 +5,8 @@
  * pointers. An entry is filled only for plain RAM: MMIO, pages that hold decoded instructions (for
  * writes) and pages with a data breakpoint always miss.
  *
- * What the kernel may touch under SMAP is in one table for all address spaces, which survives CR3
- * writes as long as every entry in it is global.
+ * What the kernel may touch under SMAP is in one table for all address spaces. A CR3 write takes the
+ * entries that are not global out of it, which are few.
  */
 #pragma once
 #include "base/base.h"
@@ -14,6 +14,7 @@
 #define TLB_ENTRIES 4096u
 #define TLB_SPACES  8u
 #define TLB_DROPPED 8u
+#define TLB_PRIVATE 16u
 #define TLB_LISTED  512u /* entries that a table can be cleared of one by one */
 
 enum mmu_index { /* by whose rights an access is made */
@@ -64,7 +65,8 @@ struct tlb {
     u32 next_gen;
     u32 epoch; /* counts single pages dropped; the last ones, by the count before: */
     gva_t dropped[TLB_DROPPED];
-    bool kernel_private;          /* `kernel` holds entries that are not global */
+    u32 nprivate;                 /* fills of `kernel` that were not global: these, or too many */
+    u16 private[TLB_PRIVATE];
     struct tlb_large large[2][2]; /* by half of the address space; 2 or 4 MiB, 1 GiB */
     struct tlb_table kernel, none;
     struct tlb_space space[TLB_SPACES];
