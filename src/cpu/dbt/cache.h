@@ -98,7 +98,8 @@ struct jumps {
     u32 size; /* entries */
     u32 nfilled;
     u16 filled[JUMPS_LISTED];
-    u64 pages[16]; /* hashed: pages with a target */
+    u64 low, high; /* all targets are between them */
+    u64 pages[64]; /* hashed: pages with a target */
     struct jump_entry entry[];
 };
 

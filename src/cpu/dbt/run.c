@@ -73,6 +73,8 @@ static void jumps_clear(struct jumps *j, struct dbt *d)
     j->entry[0].va = no_jump(0);
     j->nfilled = 0;
     memset(j->pages, 0, sizeof(j->pages));
+    j->low = UINT64_MAX;
+    j->high = 0;
     j->serial = atomic_fetch_add(&d->serial, 1) + 1;
 }
 
@@ -81,16 +83,22 @@ static unsigned page_hash(u64 va)
     return (va >> PAGE_SHIFT ^ va >> 22) % (64 * ARRAY_SIZE(((struct jumps *)0)->pages));
 }
 
+static bool may_lead_to(const struct jumps *j, u64 va)
+{
+    unsigned h = page_hash(va);
+
+    return (va | (PAGE_SIZE - 1)) >= j->low && (va & PAGE_MASK) <= j->high &&
+           (j->pages[h / 64] >> h % 64 & 1);
+}
+
 /* Whether INVLPG, since the cache was last used, may have dropped a page that leads into code. */
 static bool pages_dropped(const struct jumps *j, const struct tlb *t)
 {
     if (t->epoch - j->epoch > TLB_DROPPED)
         return true;
-    for (u32 n = j->epoch; n != t->epoch; n++) {
-        unsigned h = page_hash(t->dropped[n % TLB_DROPPED]);
-        if (j->pages[h / 64] >> h % 64 & 1)
+    for (u32 n = j->epoch; n != t->epoch; n++)
+        if (may_lead_to(j, t->dropped[n % TLB_DROPPED]))
             return true;
-    }
     return false;
 }
 
@@ -134,6 +142,8 @@ static void jumps_add(struct vcpu *c, u64 va, u64 code)
         j->filled[j->nfilled] = (u16)slot;
     j->nfilled += j->nfilled <= JUMPS_LISTED;
     j->pages[h / 64] |= BIT64(h % 64);
+    j->low = min_u64(j->low, va);
+    j->high = max_u64(j->high, va);
     j->entry[slot] = (struct jump_entry){va, code};
 }
 
@@ -451,6 +461,7 @@ static struct jumps *jumps_at(u8 **p, u32 size)
 
     j->size = size;
     j->entry[0].va = no_jump(0);
+    j->low = UINT64_MAX;
     *p += JUMPS_BYTES(size);
     return j;
 }
