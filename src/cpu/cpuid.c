@@ -54,11 +54,6 @@ static const struct cache intel_caches[] = {
     {3, 2, 32, 8, 1024, false},
 };
 
-static bool is_amd(const struct vcpu *c)
-{
-    return !strcmp(c->vm->model.vendor, "AuthenticAMD");
-}
-
 /* Bits of an APIC ID that number the cores. */
 static unsigned core_bits(const struct vcpu *c)
 {
@@ -79,7 +74,7 @@ static u32 le_chars(const char *s)
 static void leaf_vendor(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
     const char *vendor = c->vm->model.vendor;
-    bool limited = !is_amd(c) && (c->misc_enable & MISC_ENABLE_LIMIT_CPUID);
+    bool limited = !vcpu_is_amd(c) && (c->misc_enable & MISC_ENABLE_LIMIT_CPUID);
 
     r->eax = limited && c->vm->model.max_leaf > 3 ? 3 : c->vm->model.max_leaf;
     r->ebx = le_chars(vendor);
@@ -94,17 +89,17 @@ static void leaf_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
     r->eax = c->vm->model.signature;
     r->ebx = c->index << 24;
     if (vcpu_has(c, X86_CLFSH))
-        r->ebx |= (is_amd(c) ? amd_caches[0].line : intel_caches[0].line) / 8u << 8;
+        r->ebx |= (vcpu_is_amd(c) ? amd_caches[0].line : intel_caches[0].line) / 8u << 8;
     r->ecx = word[CPUID_1_ECX] & ~BIT(X86_OSXSAVE % 32);
     if (vcpu_has(c, X86_XSAVE) && (c->cr4 & CR4_OSXSAVE))
         r->ecx |= BIT(X86_OSXSAVE % 32);
-    if (!is_amd(c) && !(c->misc_enable & MISC_ENABLE_MONITOR))
+    if (!vcpu_is_amd(c) && !(c->misc_enable & MISC_ENABLE_MONITOR))
         r->ecx &= ~BIT(X86_MONITOR % 32);
     r->edx = word[CPUID_1_EDX];
     if (c->lapic && !(lapic_base(c->lapic) & LAPIC_BASE_EN))
         r->edx &= ~BIT(X86_APIC % 32);
     if (c->vm->ncpus > 1 && vcpu_has(c, X86_APIC)) {
-        r->ebx |= (is_amd(c) ? c->vm->ncpus : 1u << core_bits(c)) << 16;
+        r->ebx |= (vcpu_is_amd(c) ? c->vm->ncpus : 1u << core_bits(c)) << 16;
         r->edx |= BIT(X86_HTT % 32);
     }
 }
@@ -112,7 +107,7 @@ static void leaf_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 /* The TLB and cache descriptors of a Pentium III (Coppermine), which intel_caches matches. */
 static void leaf_descriptors(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (!is_amd(c))
+    if (!vcpu_is_amd(c))
         *r = (struct cpuid_regs){0x03020101, 0, 0, 0x0c040882};
 }
 
@@ -129,7 +124,7 @@ static void fill_cache(const struct vcpu *c, const struct cache *cache, struct c
 
 static void leaf_intel_caches(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (is_amd(c) || subleaf >= ARRAY_SIZE(intel_caches))
+    if (vcpu_is_amd(c) || subleaf >= ARRAY_SIZE(intel_caches))
         return;
     fill_cache(c, &intel_caches[subleaf], r);
     r->eax |= ((1u << core_bits(c)) - 1) << 26;
@@ -228,7 +223,7 @@ static void leaf_frequencies(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 
 static void leaf_ext_max(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (is_amd(c))
+    if (vcpu_is_amd(c))
         leaf_vendor(c, 0, r);
     r->eax = c->vm->model.max_ext_leaf;
 }
@@ -239,7 +234,7 @@ static void leaf_ext_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 
     r->ecx = word[CPUID_8000_0001_ECX];
     r->edx = word[CPUID_8000_0001_EDX];
-    if (!is_amd(c)) {
+    if (!vcpu_is_amd(c)) {
         if (c->mode != MODE_64) /* Intel has SYSCALL in 64-bit code only */
             r->edx &= ~BIT(X86_SYSCALL % 32);
         return;
@@ -279,14 +274,14 @@ static void leaf_brand2(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 /* Those of the family that the models name: APM 3 E.4.4; L1 64 KiB 2-way, 64-byte lines. */
 static void leaf_l1(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (is_amd(c))
+    if (vcpu_is_amd(c))
         *r = (struct cpuid_regs){0xff08ff08, 0xff20ff20, 0x40020140, 0x40020140};
 }
 
 /* L2 TLB 512 entries 4-way, L2 512 KiB 16-way, L3 16 MiB 16-way. Intel: the L2 only. */
 static void leaf_l2(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (is_amd(c))
+    if (vcpu_is_amd(c))
         *r = (struct cpuid_regs){0, 0x42004200, 0x02008140, 0x00808140};
     else
         r->ecx = 0x01006020; /* 256 KiB 8-way, 32-byte lines */
@@ -303,7 +298,7 @@ static void leaf_addresses(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 
     r->eax = m->phys_bits | (u32)m->virt_bits << 8;
     r->ebx = m->word[CPUID_8000_0008_EBX];
-    if (is_amd(c))
+    if (vcpu_is_amd(c))
         r->ecx = (c->vm->ncpus - 1) | core_bits(c) << 12;
 }
 
@@ -365,7 +360,7 @@ struct cpuid_regs cpu_cpuid(struct vcpu *c, u32 leaf, u32 subleaf)
     struct cpuid_regs r = {0};
 
     if (!in_range(c, leaf)) {
-        if (is_amd(c))
+        if (vcpu_is_amd(c))
             return r;
         leaf = c->vm->model.max_leaf; /* Intel answers with its highest basic leaf */
     }

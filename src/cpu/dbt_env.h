@@ -21,6 +21,14 @@ struct dbt_near {
 
 #define STACK_SPAN 128 /* the longest access, or group of them, that the window serves */
 
+/* What goes with whose rights count. */
+struct dbt_side {
+    struct tlb_entry *row;
+    u8 *jumps; /* the jump cache: struct jump_entry */
+    u32 serial;
+    u32 key;
+};
+
 struct dbt_env {
     u64 host_sp; /* the C stack while translated code runs */
     u64 site;    /* where a helper was called from */
@@ -30,4 +38,6 @@ struct dbt_env {
     u8 *jumps;   /* the jump cache in force: struct jump_entry */
     u32 host_mxcsr;
     u32 key; /* translation key of the state the CPU is in */
+    struct dbt_side other; /* in a kernel under SMAP: with EFLAGS.AC the other way. Else jumps is
+                              NULL */
 };

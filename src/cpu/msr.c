@@ -56,11 +56,6 @@
    of page size. */
 #define ARCH_CAPS 0xe179u
 
-static bool is_amd(const struct vcpu *c)
-{
-    return !strcmp(c->vm->model.vendor, "AuthenticAMD");
-}
-
 static bool field_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
 {
     *val = *msr_field(c, d, index);
@@ -213,7 +208,7 @@ static bool pred_cmd_write(struct vcpu *c, const struct msr_desc *d, u32 index, 
 
 static bool patch_level_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
 {
-    *val = is_amd(c) ? AMD_PATCH_LEVEL : INTEL_PATCH;
+    *val = vcpu_is_amd(c) ? AMD_PATCH_LEVEL : INTEL_PATCH;
     return true;
 }
 
@@ -389,7 +384,7 @@ static bool offered(const struct vcpu *c, const struct msr_desc *d)
 {
     if (d->first == MSR_TSC_AUX)
         return vcpu_has(c, X86_RDTSCP) || vcpu_has(c, X86_RDPID);
-    return vcpu_has(c, d->feature) && (d->vendor == MSR_ANY || (d->vendor == MSR_AMD) == is_amd(c));
+    return vcpu_has(c, d->feature) && (d->vendor == MSR_ANY || (d->vendor == MSR_AMD) == vcpu_is_amd(c));
 }
 
 static const struct msr_desc *find(const struct vcpu *c, u32 index)

@@ -15,11 +15,6 @@
 #define AR_CODE64 (AR_G | AR_L | AR_P | AR_S | AR_CODE | AR_READABLE | AR_ACCESSED)
 #define AR_STACK  (AR_G | AR_DB | AR_P | AR_S | AR_WRITABLE | AR_ACCESSED)
 
-static bool is_amd(const struct vcpu *c)
-{
-    return strcmp(c->vm->model.vendor, "AuthenticAMD") == 0;
-}
-
 static struct seg flat(u64 sel, u32 ar, unsigned dpl)
 {
     return (struct seg){
@@ -42,11 +37,11 @@ void cpu_syscall(struct vcpu *c)
     u32 eflags = vcpu_eflags(c);
     u64 sel = c->star >> 32;
 
-    if (!(c->efer & EFER_SCE) || (c->mode != MODE_64 && !is_amd(c)))
+    if (!(c->efer & EFER_SCE) || (c->mode != MODE_64 && !vcpu_is_amd(c)))
         cpu_raise_ud(c);
     c->gpr[RCX] = c->rip;
     if (c->long_mode) {
-        c->gpr[R11] = is_amd(c) ? eflags & ~EFLAGS_RF : eflags;
+        c->gpr[R11] = vcpu_is_amd(c) ? eflags & ~EFLAGS_RF : eflags;
         c->rip = c->mode == MODE_64 ? c->lstar : c->cstar;
         eflags &= ~(u32)c->sfmask;
     } else {
@@ -59,11 +54,11 @@ void cpu_syscall(struct vcpu *c)
 
 static void sysret_checks(struct vcpu *c, unsigned opsize)
 {
-    if (!(c->efer & EFER_SCE) || (c->mode != MODE_64 && !is_amd(c)))
+    if (!(c->efer & EFER_SCE) || (c->mode != MODE_64 && !vcpu_is_amd(c)))
         cpu_raise_ud(c);
     if (!is_protected(c) || c->cpl)
         cpu_raise_gp0(c);
-    if (!is_amd(c) && opsize == 8 && !is_canonical(c, c->gpr[RCX]))
+    if (!vcpu_is_amd(c) && opsize == 8 && !is_canonical(c, c->gpr[RCX]))
         cpu_raise_gp0(c);
 }
 
@@ -78,7 +73,7 @@ void cpu_sysret(struct vcpu *c, unsigned opsize)
         eflags = vcpu_eflags(c) | EFLAGS_IF;
     c->rip = to64 ? c->gpr[RCX] : (u32)c->gpr[RCX];
     c->seg[SEG_CS] = flat((to64 ? sel + 16 : sel) | 3, to64 ? AR_CODE64 : AR_CODE32, 3);
-    if (is_amd(c))
+    if (vcpu_is_amd(c))
         c->seg[SEG_SS].sel = (u16)((sel + 8) | 3);
     else
         c->seg[SEG_SS] = flat((sel + 8) | 3, AR_STACK, 3);
@@ -88,7 +83,7 @@ void cpu_sysret(struct vcpu *c, unsigned opsize)
 
 void cpu_sysenter(struct vcpu *c)
 {
-    if (c->long_mode && is_amd(c))
+    if (c->long_mode && vcpu_is_amd(c))
         cpu_raise_ud(c);
     if (!(c->cr0 & CR0_PE) || !(c->sysenter_cs & 0xfffc))
         cpu_raise_gp0(c);
@@ -103,7 +98,7 @@ void cpu_sysexit(struct vcpu *c, unsigned opsize)
     const bool to64 = opsize == 8;
     u64 sel = (c->sysenter_cs + (to64 ? 32 : 16)) | 3;
 
-    if (c->long_mode && is_amd(c))
+    if (c->long_mode && vcpu_is_amd(c))
         cpu_raise_ud(c);
     if (!is_protected(c) || c->cpl || !(c->sysenter_cs & 0xfffc))
         cpu_raise_gp0(c);

@@ -165,6 +165,12 @@ static inline bool vcpu_has(const struct vcpu *c, enum x86_feature f)
     return cpu_model_has(&c->vm->model, f);
 }
 
+/* By which vendor's rules the CPU goes: AMD's, or Intel's. */
+static inline bool vcpu_is_amd(const struct vcpu *c)
+{
+    return c->vm->model.vendor[0] == 'A';
+}
+
 static inline bool is_protected(const struct vcpu *c) /* protected or long mode, not virtual-8086 */
 {
     return (c->cr0 & CR0_PE) && !(c->eflags & EFLAGS_VM);

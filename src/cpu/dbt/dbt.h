@@ -53,6 +53,8 @@ enum xkind {
     X_CLI,
     X_STI,
     X_SWAPGS,
+    X_AC,     /* STAC, CLAC that change no rights */
+    X_RIGHTS, /* those that do */
     X_VEC, /* X_GEN on vector registers */
 };
 
@@ -132,7 +134,6 @@ struct xblock {
 /* A CPU's part of the engine: vcpu.engine_state. */
 struct dbt_cpu {
     struct dbt *dbt;
-    struct jumps *jumps;                         /* in force */
     struct jumps *kernel, *space[TLB_SPACES][2]; /* user, supervisor */
     struct known_block known[KNOWN_BLOCKS];
     struct insn_slot slot[INSN_SLOTS];
@@ -163,7 +164,9 @@ void xlat_show(const struct dbt *d, const struct tb *tb, FILE *to);
 
 /* A block's translation key: what the code depends on besides its bytes. */
 #define KEY_MODE   3u             /* enum cpu_mode */
-#define KEY_ROW(k) ((k) >> 2 & 7) /* enum mmu_index of data accesses */
+#define KEY_ROW_SHIFT 2u
+#define KEY_ROW_MASK  (7u << KEY_ROW_SHIFT)
+#define KEY_ROW(k)    (((k)&KEY_ROW_MASK) >> KEY_ROW_SHIFT) /* enum mmu_index of data accesses */
 #define KEY_SSE    BIT(5)         /* SSE instructions may execute */
 #define KEY_AVX    BIT(6)
 #define KEY_FP     BIT(7) /* all SIMD floating-point exceptions are masked */

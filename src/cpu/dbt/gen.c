@@ -137,6 +137,8 @@ static void one(struct gen *g)
     case X_CLI:
     case X_STI:
     case X_SWAPGS:
+    case X_AC:
+    case X_RIGHTS:
         gen_integer(g);
         break;
     default:

@@ -213,6 +213,48 @@ static void gen_swapgs(struct gen *g)
     env_store(g, true, T0, AT(kernel_gs_base));
 }
 
+static void change_ac(struct gen *g)
+{
+    bool on = g->x->mnemonic == ZYDIS_MNEMONIC_STAC;
+
+    emit_rm(&g->e, false, 0x81, on ? 1 : 4, H_RSP, AT(eflags)); /* OR, AND, imm32 */
+    e4(&g->e, on ? EFLAGS_AC : ~(u32)EFLAGS_AC);
+}
+
+static void exchange_fields(struct gen *g, bool w, s32 a, s32 b)
+{
+    env_load(g, w, T0, a);
+    env_load(g, w, T1, b);
+    env_store(g, w, T1, a);
+    env_store(g, w, T0, b);
+}
+
+/* The other rights' side of the TLB and of the jump cache comes into force. */
+static void gen_rights(struct gen *g)
+{
+    struct emit *e = &g->e;
+    u32 row = g->row;
+
+    gen_flags_clobber(g, flags_needed(g->x));
+    emit_rm(e, true, 0x83, 7, H_RSP, AT_ENV(other.jumps)); /* CMP, imm8 */
+    e1(e, 0);
+    gen_leave_if(g, CC_E); /* no SMAP */
+    g->stub[g->nstubs - 1].ends = true;
+    change_ac(g);
+    g->row = row == MMU_SUPER ? MMU_SUPER_SMAP : MMU_SUPER;
+    emit_rm(e, false, 0xc6, 0, H_RSP, AT(mmu)); /* MOV byte */
+    e1(e, g->row);
+    emit_rm(e, true, 0xc7, 0, H_RSP, AT_NEAR(stack_room)); /* MOV */
+    e4(e, 0);
+    exchange_fields(g, true, AT_NEAR(row), AT_ENV(other.row));
+    exchange_fields(g, true, AT_ENV(jumps), AT_ENV(other.jumps));
+    exchange_fields(g, false, AT(serial), AT_ENV(other.serial));
+    exchange_fields(g, false, AT_ENV(key), AT_ENV(other.key));
+    gen_insn_done(g);
+    gen_next(g);
+    g->row = row;
+}
+
 void gen_integer(struct gen *g)
 {
     switch (g->x->kind) {
@@ -249,6 +291,13 @@ void gen_integer(struct gen *g)
         break;
     case X_SWAPGS:
         gen_swapgs(g);
+        break;
+    case X_AC:
+        gen_flags_clobber(g, g->x->live);
+        change_ac(g);
+        break;
+    case X_RIGHTS:
+        gen_rights(g);
         break;
     default:
         break;

@@ -230,6 +230,17 @@ static bool exchange(struct xinsn *x)
     return set(x, X_GEN);
 }
 
+static bool access_rights(struct xinsn *x, u32 key)
+{
+    bool set_ac = x->mnemonic == ZYDIS_MNEMONIC_STAC;
+
+    if ((key & KEY_MODE) != MODE_64 || !(key & KEY_CPL0))
+        return false;
+    if (set_ac == (KEY_ROW(key) == MMU_SUPER))
+        return set(x, X_AC);
+    return set_end(x, X_RIGHTS);
+}
+
 static bool special(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
 {
     switch (zi->mnemonic) {
@@ -260,6 +271,9 @@ static bool special(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
         return (key & KEY_CPL0) && set(x, X_STI);
     case ZYDIS_MNEMONIC_SWAPGS:
         return (key & KEY_CPL0) && set(x, X_SWAPGS);
+    case ZYDIS_MNEMONIC_STAC:
+    case ZYDIS_MNEMONIC_CLAC:
+        return access_rights(x, key);
     case ZYDIS_MNEMONIC_PUSHFD:
     case ZYDIS_MNEMONIC_PUSHFQ:
         return (key & KEY_STACK) && set(x, X_PUSHF);

@@ -39,7 +39,7 @@ u32 dbt_key(const struct vcpu *c)
 {
     bool full_stack = c->ss_size == (c->mode == MODE_64 ? 8 : 4);
 
-    return c->mode | (u32)c->mmu << 2 | (simd_sse_available(c) ? KEY_SSE : 0) |
+    return c->mode | (u32)c->mmu << KEY_ROW_SHIFT | (simd_sse_available(c) ? KEY_SSE : 0) |
            (simd_vex_available(c) ? KEY_AVX : 0) |
            ((c->fpu.mxcsr & MXCSR_RESET) == MXCSR_RESET ? KEY_FP : 0) |
            (is_flat(c) ? KEY_FLAT : 0) | (full_stack ? KEY_STACK : 0) | (c->cpl ? 0 : KEY_CPL0);
@@ -102,40 +102,66 @@ static bool pages_dropped(const struct jumps *j, const struct tlb *t)
     return false;
 }
 
-static struct jumps *jumps_of(struct vcpu *c)
+static struct jumps *jumps_of(struct vcpu *c, unsigned mmu)
 {
     struct dbt_cpu *d = state_of(c);
-    unsigned row = mmu_fetch(c);
 
-    if (row == MMU_SUPER_SMAP)
+    if (mmu == MMU_SUPER_SMAP)
         return d->kernel;
-    return d->space[c->tlb.now - c->tlb.space][row == MMU_SUPER];
+    return d->space[c->tlb.now - c->tlb.space][mmu == MMU_SUPER];
+}
+
+/* The jump cache in force. */
+static struct jumps *jumps_now(const struct vcpu *c)
+{
+    return (struct jumps *)(void *)(c->env.jumps - offsetof(struct jumps, entry));
+}
+
+/* The jump cache for code with these rights, with nothing in it that no longer holds. */
+static struct jumps *valid_jumps(struct vcpu *c, unsigned mmu, u32 key)
+{
+    struct jumps *j = jumps_of(c, mmu);
+    u32 gen = c->tlb.table[mmu]->gen, epoch = atomic_load(&state_of(c)->dbt->epoch);
+
+    if (j->gen != gen || j->key != key || j->cache_epoch != epoch ||
+        (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
+        jumps_clear(j, state_of(c)->dbt);
+        j->gen = gen;
+        j->key = key;
+        j->cache_epoch = epoch;
+    }
+    j->epoch = c->tlb.epoch;
+    return j;
+}
+
+static void choose_other(struct vcpu *c)
+{
+    unsigned mmu = c->mmu == MMU_SUPER ? MMU_SUPER_SMAP : MMU_SUPER;
+    u32 key = (c->env.key & ~(u32)KEY_ROW_MASK) | mmu << KEY_ROW_SHIFT;
+    struct jumps *j;
+
+    c->env.other.jumps = NULL;
+    if (c->cpl || !(c->cr4 & CR4_SMAP))
+        return;
+    j = valid_jumps(c, mmu, key);
+    c->env.other = (struct dbt_side){c->tlb.row[mmu], (u8 *)j->entry, j->serial, key};
 }
 
 static void choose_jumps(struct vcpu *c)
 {
-    struct jumps *j = jumps_of(c);
-    u32 gen = c->tlb.table[mmu_fetch(c)]->gen, epoch = atomic_load(&state_of(c)->dbt->epoch);
+    struct jumps *j = valid_jumps(c, mmu_fetch(c), c->env.key);
 
-    if (j->gen != gen || j->key != c->env.key || j->cache_epoch != epoch ||
-        (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
-        jumps_clear(j, state_of(c)->dbt);
-        j->gen = gen;
-        j->key = c->env.key;
-        j->cache_epoch = epoch;
-    }
-    j->epoch = c->tlb.epoch;
-    state_of(c)->jumps = j;
     c->env.jumps = (u8 *)j->entry;
     c->serial = j->serial;
     if (c->near.row != c->tlb.row[c->mmu])
         c->near.stack_room = 0;
     c->near.row = c->tlb.row[c->mmu];
+    choose_other(c);
 }
 
 static void jumps_add(struct vcpu *c, u64 va, u64 code)
 {
-    struct jumps *j = state_of(c)->jumps;
+    struct jumps *j = jumps_now(c);
     unsigned slot = jump_slot(j, va), h = page_hash(va);
 
     if (j->nfilled < JUMPS_LISTED)
@@ -290,7 +316,7 @@ static u64 find_code(struct vcpu *c, const struct known_block **out)
 
 u64 dbt_code_at(struct vcpu *c, bool cached)
 {
-    const struct jumps *j = state_of(c)->jumps;
+    const struct jumps *j = jumps_now(c);
     const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
     const struct known_block *k;
 

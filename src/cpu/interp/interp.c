@@ -156,7 +156,7 @@ static bool no_single_step(const struct insn *i)
 /* Intel holds instruction breakpoints off after MOV SS and POP SS, AMD does not. */
 static bool breakpoints_held(const struct vcpu *c)
 {
-    return (c->shadow & SHADOW_MOV_SS) && c->vm->model.vendor[0] == 'G';
+    return (c->shadow & SHADOW_MOV_SS) && !vcpu_is_amd(c);
 }
 
 /* One instruction, with everything that can happen around one. */
