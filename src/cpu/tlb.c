@@ -223,6 +223,8 @@ void tlb_insert(struct vcpu *c, gva_t va, unsigned mmu, const struct walk *w, u8
         note_private(t, slot);
     if (w->size > PAGE_SIZE)
         note_large(t, va, w->size);
+    if (tlb_slot(c->near.stack_tag) == slot) /* the window is a copy of an entry */
+        c->near.stack_room = 0;
     if (table->nfilled < TLB_LISTED)
         table->filled[table->nfilled] = (u16)slot;
     table->nfilled += table->nfilled <= TLB_LISTED;

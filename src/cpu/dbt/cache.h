@@ -44,9 +44,9 @@ struct code_page {
 
 #define MIXED_AFTER 8
 
-/* Where code goes, in offsets in the cache: of two kinds, so that what runs lies close together, the
-   blocks' straight code and what is out of line. Each gets another chunk of the cache as it needs
-   it. */
+/* Where code goes, in offsets in the cache: of two kinds, so that what runs lies close together,
+   the blocks' straight code and what is out of line. Each gets another chunk of the cache as it
+   needs it. */
 struct code_area {
     u32 used, end;
 };
@@ -110,7 +110,7 @@ struct known_block {
     u64 va;
     u32 page, key; /* RAM page; KEY_* */
     u32 voids;     /* dbt.voids */
-    u32 tb; /* index */
+    u32 tb;        /* index */
     u32 entry, entry_env;
 };
 #define KNOWN_BLOCKS 8192u

@@ -55,7 +55,7 @@ enum xkind {
     X_SWAPGS,
     X_AC,     /* STAC, CLAC that change no rights */
     X_RIGHTS, /* those that do */
-    X_VEC, /* X_GEN on vector registers */
+    X_VEC,    /* X_GEN on vector registers */
 };
 
 enum { NO_REG = 0xff, BASE_RIP = 0xfe };
@@ -126,7 +126,8 @@ struct xblock {
     bool exact;     /* faults find all flags, not only live ones */
     bool lockstep;  /* ends before an X_OP */
     bool flags_in;  /* needs the flags of its predecessor */
-    const struct dbt *known; /* whose blocks need not be translated again behind a branch; or NULL */
+    const struct dbt
+        *known; /* whose blocks need not be translated again behind a branch; or NULL */
     unsigned n;
     struct xinsn insn[MAX_BLOCK_INSNS];
 };
@@ -163,15 +164,15 @@ void xlat_dump(const struct xblock *b, const struct dbt *d, const struct tb *tb)
 void xlat_show(const struct dbt *d, const struct tb *tb, FILE *to);
 
 /* A block's translation key: what the code depends on besides its bytes. */
-#define KEY_MODE   3u             /* enum cpu_mode */
+#define KEY_MODE      3u /* enum cpu_mode */
 #define KEY_ROW_SHIFT 2u
 #define KEY_ROW_MASK  (7u << KEY_ROW_SHIFT)
 #define KEY_ROW(k)    (((k)&KEY_ROW_MASK) >> KEY_ROW_SHIFT) /* enum mmu_index of data accesses */
-#define KEY_SSE    BIT(5)         /* SSE instructions may execute */
-#define KEY_AVX    BIT(6)
-#define KEY_FP     BIT(7) /* all SIMD floating-point exceptions are masked */
-#define KEY_FLAT   BIT(8) /* DS, ES, SS, CS: base 0, limit 4 GiB, readable, writable */
-#define KEY_STACK  BIT(9) /* stack pointer as wide as the mode */
-#define KEY_CPL0   BIT(10)
-#define KEY_BITS   11
+#define KEY_SSE       BIT(5)                                /* SSE instructions may execute */
+#define KEY_AVX       BIT(6)
+#define KEY_FP        BIT(7) /* all SIMD floating-point exceptions are masked */
+#define KEY_FLAT      BIT(8) /* DS, ES, SS, CS: base 0, limit 4 GiB, readable, writable */
+#define KEY_STACK     BIT(9) /* stack pointer as wide as the mode */
+#define KEY_CPL0      BIT(10)
+#define KEY_BITS      11
 u32 dbt_key(const struct vcpu *c);

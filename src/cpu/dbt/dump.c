@@ -13,7 +13,7 @@ static const char *const kinds[] = {
     [X_LEAVE] = "leave",     [X_JMP] = "jmp",           [X_JCC] = "jcc",     [X_CALL] = "call",
     [X_JMP_IND] = "jmp-ind", [X_CALL_IND] = "call-ind", [X_RET] = "ret",     [X_LOOP] = "loop",
     [X_JRCXZ] = "jrcxz",     [X_CLI] = "cli",           [X_STI] = "sti",     [X_SWAPGS] = "swapgs",
-    [X_AC] = "ac",           [X_RIGHTS] = "rights",     [X_PUSHF] = "pushf",     [X_VEC] = "vec",
+    [X_AC] = "ac",           [X_RIGHTS] = "rights",     [X_PUSHF] = "pushf", [X_VEC] = "vec",
 };
 
 static const char *flag_names(u32 live, char out[8])

@@ -127,7 +127,8 @@ static struct fields place_operands(struct gen *g)
     if (x->vvvv.n != NO_REG)
         f.vvvv = fetch(g, &x->vvvv, T1);
     if (!x->has_mem && x->rm.n != NO_REG)
-        f.rm = byte_field(&x->rm, same && in_memory(x->rm.n) ? T1 : fetch(g, &x->rm, rm_scratch(x)), &f);
+        f.rm = byte_field(&x->rm, same && in_memory(x->rm.n) ? T1 : fetch(g, &x->rm, rm_scratch(x)),
+                          &f);
     return f;
 }
 

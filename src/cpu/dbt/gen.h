@@ -91,10 +91,9 @@ struct link_site {
 
 /* T1 at the lookup: the branch's offset in its page; what a RET has popped; BRANCH_NONE: no branch,
    the code goes on there. */
-#define BRANCH_POP  0x1ffffu /* << PAGE_SHIFT */
-#define BRANCH_NONE BIT(31)
-#define BRANCH_FLAGS                                                                               \
-    BIT(30) /* far_site: the flags are the host's, and RCX waits in T1 */
+#define BRANCH_POP   0x1ffffu /* << PAGE_SHIFT */
+#define BRANCH_NONE  BIT(31)
+#define BRANCH_FLAGS BIT(30) /* far_site: the flags are the host's, and RCX waits in T1 */
 
 /* Exits to other pages: link.c. From the place of the serial number … */
 #define FAR_MISS   8u  /* … to the offset of the jump that is taken under another number, */
@@ -167,33 +166,43 @@ void gen_flags_clobber(struct gen *g, u32 need);
 /* Before the instruction at hand: flags that it reads or keeps are the host's. */
 void gen_flags_for_insn(struct gen *g);
 void gen_flags_after_insn(struct gen *g);
+/* Where the guest's flags are tells which thunk. */
+u32 gen_flags_thunk(const struct flag_thunks *t, u8 flags);
 
 /* mem.c: the effective address in T0 (linear, unchecked); T1 may be used. */
 void gen_ea(struct gen *g, const struct xmem *m, s32 rip_disp);
+/* The parts of the check. T1: the entry of T0's page, its place in the kernel's table, which does
+   not move, or its address in that of the address space. An operand in that entry. T0: the offset
+   in the page, and a branch if it is not below the bound. T0: the host address. */
+void gen_find_entry(struct gen *g);
+void gen_with_entry(struct gen *g, unsigned op, unsigned reg, size_t field);
+u32 gen_compare_page(struct gen *g, unsigned size, bool write);
+void gen_add_page(struct gen *g);
 /* T0: linear -> host address, for `size` bytes; else the interpreter executes x. */
 void gen_check(struct gen *g, unsigned size, bool write);
-/* The interpreter executes x: if the condition holds; if T0 + at has one of the low bits of `mask`. */
+/* The interpreter executes x: if the condition holds; if T0 + at has one of the low bits of `mask`.
+ */
 void gen_leave_if(struct gen *g, unsigned cond);
 void gen_align(struct gen *g, s32 at, unsigned mask);
 /* The same for a group: the stub is STUB_GROUP. */
 struct stub *gen_check_range(struct gen *g, unsigned size, bool write);
-/* T0: host address of RSP + disp, checked, for one access or a group; the stub is STUB_STACK. */
+/* Both, with the flags seen to. */
+void gen_mem(struct gen *g);
+/* T1: host address of the next page, if instructions may be fetched from it; else STUB_NEXT. */
+void gen_next_page(struct gen *g);
+/* Behind the instruction's last host instruction: where its stubs go on. */
+void gen_insn_done(struct gen *g);
+
+/* stack.c. Whether the window serves a memory operand. T0: host address of RSP + disp, checked, for
+   one access or a group; the stub is STUB_STACK. The access of the instruction at hand. */
+bool gen_by_stack(const struct gen *g, const struct xmem *m);
 struct stub *gen_check_stack(struct gen *g, s32 disp, unsigned size, bool write);
+void gen_stack(struct gen *g, s32 disp, unsigned size, bool write);
 void gen_stack_apart(struct gen *g, const struct stub *s);
 /* The code that those stubs call: the window moves to the page of the TLB's entry T1; and an access
    as a whole, `miss` where the TLB does not have it. */
 u32 gen_window_thunk(struct gen *g);
 u32 gen_stack_thunk(struct gen *g, bool write, u32 miss);
-/* Where the guest's flags are tells which thunk. */
-u32 gen_flags_thunk(const struct flag_thunks *t, u8 flags);
-/* Both, with the flags seen to. */
-void gen_mem(struct gen *g);
-/* The same for the stack at RSP + disp. */
-void gen_stack(struct gen *g, s32 disp, unsigned size, bool write);
-/* T1: host address of the next page, if instructions may be fetched from it; else STUB_NEXT. */
-void gen_next_page(struct gen *g);
-/* Behind the instruction's last host instruction: where its stubs go on. */
-void gen_insn_done(struct gen *g);
 
 /* group.c. At instruction n: a group that begins there. The access of the instruction at hand is
    part of the group: no check, mem_at set. Behind the last one. The instructions out of line. */

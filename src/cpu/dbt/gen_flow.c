@@ -53,7 +53,7 @@ static void gen_pushf(struct gen *g)
 
     gen_stack(g, down, word(g), true);
     emit_rm(e, false, 0x1b6, T1, H_RSP, AT_NEAR(flags) + 1); /* MOVZX: LAHF's AH */
-    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);               /* AND R10D */
+    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);                /* AND R10D */
     e4(e, EFLAGS_ARITH & 0xff);
     emit_rm(e, false, 0x0b, T1, H_RSP, AT(eflags)); /* OR */
     emit_rm(e, false, 0xf6, 0, H_RSP, AT_NEAR(flags));

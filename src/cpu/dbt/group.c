@@ -36,7 +36,7 @@ static bool writes_hidden(const struct xinsn *x, unsigned reg)
     default:
         return (x->kind == X_PLAIN && (reg == RAX || reg == RDX)) ||
                (x->kind == X_GEN && !x->has_modrm && reg == RAX) || /* rAX and an immediate */
-               (x->kind == X_VEC && reg == RCX); /* PCMPxSTRI */
+               (x->kind == X_VEC && reg == RCX);                    /* PCMPxSTRI */
     }
 }
 
@@ -71,9 +71,9 @@ static bool is_neutral(const struct xinsn *x)
     case X_VEC:
         return !x->has_mem && spares_t0(x);
     case X_LEA:
-        return x->mem.asize >= x->opsize && (x->mem.base == NO_REG || x->mem.base == BASE_RIP ||
-                                             !in_memory(x->mem.base) ||
-                                             x->mem.index == NO_REG || !in_memory(x->mem.index));
+        return x->mem.asize >= x->opsize &&
+               (x->mem.base == NO_REG || x->mem.base == BASE_RIP || !in_memory(x->mem.base) ||
+                x->mem.index == NO_REG || !in_memory(x->mem.index));
     default:
         return false;
     }

@@ -48,8 +48,8 @@ static void load_va(struct gen *g, s64 off)
     emit_lea(&g->e, wide(g), T0, T0, -1, 0, (s32)off);
 }
 
-/* Whether `serial` and `req` are those of the linked exit. The place of the number; both forms of the
-   test have it, and the branch to the stub, in the same places. */
+/* Whether `serial` and `req` are those of the linked exit. The place of the number; both forms of
+   the test have it, and the branch to the stub, in the same places. */
 static u32 far_test(struct gen *g)
 {
     struct emit *e = &g->e;
@@ -208,8 +208,9 @@ struct miss_site gen_miss_site(const struct gen *g, const struct stub *s)
         .align = s->align,
         .row = (u8)g->row,
         .vec = s->vec,
-        .flags = (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) |
-                      (s->x->live ? SITE_FLAGS_OUT : 0) | (is_indirect(s->x) || s->ends ? SITE_BRANCH : 0)),
+        .flags =
+            (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) | (s->x->live ? SITE_FLAGS_OUT : 0) |
+                 (is_indirect(s->x) || s->ends ? SITE_BRANCH : 0)),
     };
 }
 
@@ -276,8 +277,8 @@ static void far_stub(struct gen *g, const struct stub *s)
 {
     bool host = s->flags & FLAGS_HOST;
     struct far_site site = {.off = s->target,
-                            .info = branch_info(s->x) | (host ? BRANCH_FLAGS : 0) |
-                                    (u64)s->far << 32};
+                            .info =
+                                branch_info(s->x) | (host ? BRANCH_FLAGS : 0) | (u64)s->far << 32};
 
     emit_nops(&g->e, (3 - g->e.at) & 3);
     emit_land(&g->e, s->branch);

@@ -52,9 +52,7 @@ static void slot_of(struct gen *g)
     e4(&g->e, SLOT_MASK);
 }
 
-/* An operand in the TLB's entry: T1 is its place in the kernel's table, which does not move, or its
-   address in the table of the address space. */
-static void with_entry(struct gen *g, unsigned op, unsigned reg, size_t field)
+void gen_with_entry(struct gen *g, unsigned op, unsigned reg, size_t field)
 {
     if (g->row == MMU_SUPER_SMAP)
         emit_rm_index(&g->e, true, op, reg, H_RSP, T1, AT(tlb.kernel.entry) + (s32)field);
@@ -62,40 +60,39 @@ static void with_entry(struct gen *g, unsigned op, unsigned reg, size_t field)
         emit_rm(&g->e, true, op, reg, T1, (s32)field);
 }
 
-static void find_entry(struct gen *g)
+void gen_find_entry(struct gen *g)
 {
     slot_of(g);
     if (g->row != MMU_SUPER_SMAP)
         emit_rm(&g->e, true, 0x03, T1, H_RSP, AT_NEAR(row)); /* ADD */
 }
 
-/* T0: the offset in the page, if it is below the bound; T1: the entry. */
-static u32 compare_page(struct gen *g, unsigned size, bool write)
+u32 gen_compare_page(struct gen *g, unsigned size, bool write)
 {
     struct emit *e = &g->e;
 
-    find_entry(g);
-    with_entry(g, 0x2b, T0, /* SUB */
-               write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag));
+    gen_find_entry(g);
+    gen_with_entry(g, 0x2b, T0, /* SUB */
+                   write ? offsetof(struct tlb_entry, wtag) : offsetof(struct tlb_entry, rtag));
     eb(e, (const u8[]){0x49, 0x81, 0xf9}, 3); /* CMP R9, imm */
     e4(e, (u32)(PAGE_SIZE - size));
     return emit_jcc_fwd(e, CC_A);
 }
 
-static void add_page(struct gen *g)
+void gen_add_page(struct gen *g)
 {
-    with_entry(g, 0x03, T0, offsetof(struct tlb_entry, page));
+    gen_with_entry(g, 0x03, T0, offsetof(struct tlb_entry, page));
 }
 
 void gen_check(struct gen *g, unsigned size, bool write)
 {
     u32 retry = g->e.at;
-    struct stub *s = gen_stub(g, STUB_MISS, compare_page(g, size, write));
+    struct stub *s = gen_stub(g, STUB_MISS, gen_compare_page(g, size, write));
 
     s->retry = retry;
     s->write = write;
     s->size = (u8)size;
-    add_page(g);
+    gen_add_page(g);
 }
 
 void gen_leave_if(struct gen *g, unsigned cond)
@@ -122,153 +119,10 @@ void gen_align(struct gen *g, s32 at, unsigned mask)
 
 struct stub *gen_check_range(struct gen *g, unsigned size, bool write)
 {
-    struct stub *s = gen_stub(g, STUB_GROUP, compare_page(g, size, write));
+    struct stub *s = gen_stub(g, STUB_GROUP, gen_compare_page(g, size, write));
 
-    add_page(g);
+    gen_add_page(g);
     return s;
-}
-
-struct stub *gen_check_stack(struct gen *g, s32 disp, unsigned size, bool write)
-{
-    struct emit *e = &g->e;
-    struct stub *s;
-
-    emit_lea(e, wide(g), T0, G_SP, -1, 0, disp);
-    emit_rm(e, true, 0x2b, T0, H_RSP, AT_NEAR(stack_tag));  /* SUB */
-    emit_rm(e, true, 0x3b, T0, H_RSP, AT_NEAR(stack_room)); /* CMP */
-    s = gen_stub(g, STUB_STACK, emit_jcc_fwd(e, CC_AE));
-    emit_rm(e, true, 0x03, T0, H_RSP, AT_NEAR(stack_page)); /* ADD */
-    s->disp = disp;
-    s->size = (u8)size;
-    s->write = write;
-    s->back = e->at;
-    return s;
-}
-
-static const struct stack_thunks *thunks_of(const struct gen *g)
-{
-    return g->row == MMU_SUPER_SMAP ? &g->d->kernel_stack : &g->d->stack;
-}
-
-static void group_apart(struct gen *g, const struct stub *s)
-{
-    struct stub *check = gen_check_range(g, s->size, s->write);
-
-    check->first = s->first;
-    check->last = s->last;
-    check->next = s->next;
-    check->flags_out = s->flags_out;
-    emit_call(&g->e, thunks_of(g)->window);
-    emit_jmp(&g->e, s->back);
-}
-
-static void access_apart(struct gen *g, const struct stub *s, u32 start)
-{
-    struct stack_site site = {.miss = gen_miss_site(g, s)};
-    s32 at;
-
-    emit_call(&g->e, thunks_of(g)->access[s->write]);
-    at = (s32)g->e.at;
-    site.back = (s32)s->back - at;
-    at += (s32)offsetof(struct stack_site, miss);
-    site.miss.retry = (s32)start - at;
-    site.miss.next = (s32)s->next - at;
-    eb(&g->e, &site, sizeof(site));
-}
-
-/* Outside the window: the TLB is asked, and the window moves there. */
-void gen_stack_apart(struct gen *g, const struct stub *s)
-{
-    u32 start = g->e.at;
-
-    g->x = s->x;
-    g->vec = s->vec;
-    g->flags = s->flags;
-    emit_lea(&g->e, wide(g), T0, G_SP, -1, 0, s->disp);
-    if (s->group)
-        group_apart(g, s);
-    else
-        access_apart(g, s, start);
-}
-
-/* The entry T1 becomes the window, if the page may be written to. T0 is lost. */
-static void move_window(struct gen *g)
-{
-    struct emit *e = &g->e;
-    u32 over;
-
-    with_entry(g, OP_MOV_LOAD, T0, offsetof(struct tlb_entry, wtag));
-    with_entry(g, 0x3b, T0, offsetof(struct tlb_entry, rtag)); /* CMP */
-    over = emit_jcc_fwd(e, CC_NE);
-    env_store(g, true, T0, AT_NEAR(stack_tag));
-    with_entry(g, OP_MOV_LOAD, T0, offsetof(struct tlb_entry, page));
-    env_store(g, true, T0, AT_NEAR(stack_page));
-    emit_rm(e, true, 0xc7, 0, H_RSP, AT_NEAR(stack_room)); /* MOV, imm32 */
-    e4(e, PAGE_SIZE - STACK_SPAN + 1);
-    emit_land(e, over);
-}
-
-u32 gen_window_thunk(struct gen *g)
-{
-    u32 start = g->e.at;
-
-    /* Called: the return address lies below the CPU. */
-    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP */
-    env_store(g, true, T0, AT_ENV(t0));
-    move_window(g);
-    env_load(g, true, T0, AT_ENV(t0));
-    emit_rm(&g->e, false, 0xff, 4, H_RSP, AT_ENV(site)); /* JMP */
-    return start;
-}
-
-/* T0, the host address, is in env.t0; on behind the check. */
-static void back_from_thunk(struct gen *g)
-{
-    env_load(g, true, T1, AT_ENV(site));
-    emit_rm(&g->e, true, 0x63, T0, T1, offsetof(struct stack_site, back)); /* MOVSXD */
-    emit_lea(&g->e, true, T1, T1, T0, 0, 0);
-    env_load(g, true, T0, AT_ENV(t0));
-    emit_rr(&g->e, false, 0xff, 4, T1); /* JMP */
-}
-
-/* Offset T0 is so near the end of its page that the size matters. */
-static void near_end(struct gen *g, u32 miss)
-{
-    struct emit *e = &g->e;
-
-    eb(e, (const u8[]){0x49, 0x81, 0xf9}, 3); /* CMP R9, imm */
-    e4(e, PAGE_SIZE - 1);
-    emit_jcc(e, CC_A, miss);
-    env_store(g, true, T0, AT_ENV(go));
-    env_load(g, true, T1, AT_ENV(site));
-    emit_rm(e, false, 0x1b6, T1, T1, offsetof(struct stack_site, miss.size)); /* MOVZX */
-    emit_rr(e, true, 0x03, T1, T0);                                           /* ADD */
-    eb(e, (const u8[]){0x49, 0x81, 0xfa}, 3);                                 /* CMP R10, imm */
-    e4(e, PAGE_SIZE);
-    emit_jcc(e, CC_A, miss);
-    env_load(g, true, T0, AT_ENV(t0));
-    find_entry(g);
-    env_load(g, true, T0, AT_ENV(go));
-    add_page(g);
-    env_store(g, true, T0, AT_ENV(t0));
-    back_from_thunk(g);
-}
-
-u32 gen_stack_thunk(struct gen *g, bool write, u32 miss)
-{
-    struct emit *e = &g->e;
-    u32 start = e->at, end;
-
-    emit_rm(e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP */
-    env_store(g, true, T0, AT_ENV(t0));
-    end = compare_page(g, STACK_SPAN, write);
-    add_page(g);
-    env_store(g, true, T0, AT_ENV(t0));
-    move_window(g);
-    back_from_thunk(g);
-    emit_land(e, end);
-    near_end(g, miss);
-    return start;
 }
 
 void gen_next_page(struct gen *g)
@@ -283,19 +137,12 @@ void gen_next_page(struct gen *g)
         slot_of(g);
         emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + 8 * MMU_USER);
     } else {
-        find_entry(g);
+        gen_find_entry(g);
     }
-    with_entry(g, 0x3b, T0, offsetof(struct tlb_entry, xtag)); /* CMP */
+    gen_with_entry(g, 0x3b, T0, offsetof(struct tlb_entry, xtag)); /* CMP */
     s = gen_stub(g, STUB_NEXT, emit_jcc_fwd(e, CC_NE));
     s->retry = retry;
-    with_entry(g, OP_MOV_LOAD, T1, offsetof(struct tlb_entry, page));
-}
-
-/* Whether the window serves it. */
-static bool by_stack(const struct gen *g, const struct xmem *m)
-{
-    return m->base == RSP && m->index == NO_REG && m->seg != SEG_FS && m->seg != SEG_GS &&
-           m->asize == (wide(g) ? 8 : 4) && m->size <= STACK_SPAN;
+    gen_with_entry(g, OP_MOV_LOAD, T1, offsetof(struct tlb_entry, page));
 }
 
 void gen_mem(struct gen *g)
@@ -306,7 +153,7 @@ void gen_mem(struct gen *g)
         return;
     g->mem_at = 0;
     gen_flags_clobber(g, flags_needed(x));
-    if (by_stack(g, &x->mem)) {
+    if (gen_by_stack(g, &x->mem)) {
         gen_check_stack(g, (s32)x->mem.disp, x->mem.size, x->mem.write);
     } else {
         gen_ea(g, &x->mem, (s32)(x->off + x->len + x->mem.disp));
@@ -315,15 +162,6 @@ void gen_mem(struct gen *g)
     g->stub[g->nstubs - 1].align = x->mem.align;
     if (x->mem.align)
         gen_align(g, 0, x->mem.align);
-}
-
-void gen_stack(struct gen *g, s32 disp, unsigned size, bool write)
-{
-    if (gen_group_member(g))
-        return;
-    g->mem_at = 0;
-    gen_flags_clobber(g, flags_needed(g->x));
-    gen_check_stack(g, disp, size, write);
 }
 
 struct stub *gen_stub(struct gen *g, enum stub_kind kind, u32 branch)

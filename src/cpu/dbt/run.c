@@ -327,7 +327,8 @@ u64 dbt_code_at(struct vcpu *c, bool cached)
     return find_code(c, &k);
 }
 
-/* For branches that are patched. One CPU alone needs no lock: other threads only make blocks void. */
+/* For branches that are patched. One CPU alone needs no lock: other threads only make blocks void.
+ */
 static void lock(struct vcpu *c)
 {
     if (c->vm->ncpus > 1)
@@ -373,8 +374,8 @@ static void leave_to_jumps(struct dbt *d, u32 place, const struct flag_thunks *t
 
 /*
  * With several CPUs only once: another one may be between the number and the branch. The kernel's
- * number is the same in all address spaces, so its exits are linked whenever the number has changed;
- * those of programs are left to the jump cache then.
+ * number is the same in all address spaces, so its exits are linked whenever the number has
+ * changed; those of programs are left to the jump cache then.
  */
 u64 dbt_link_far(struct vcpu *c, u32 place, bool flags)
 {

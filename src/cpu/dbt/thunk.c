@@ -111,8 +111,8 @@ static u32 helper(struct gen *g, helper_fn *fn)
     return start;
 }
 
-/* What two thunks share: the flags are in dbt_near, or the host's still. From an exit to another page
-   with the host's flags RCX waits in T1. */
+/* What two thunks share: the flags are in dbt_near, or the host's still. From an exit to another
+   page with the host's flags RCX waits in T1. */
 static u32 called(struct gen *g)
 {
     u32 start = g->e.at;
