@@ -82,27 +82,6 @@ struct dbt { /* shared by the CPUs of a machine */
     u64 flushes, translated, invalidated; /* statistics; lock */
 };
 
-/* Where indirect branches and those to other pages find their targets: by linear address, for one
-   address space and key. */
-#define JUMPS        4096u
-#define KERNEL_JUMPS 16384u
-#define JUMPS_LISTED 64u
-struct jump_entry {
-    u64 va; /* no_jump of its slot when empty */
-    u64 code;
-};
-struct jumps {
-    u32 gen, epoch; /* of the TLB's table, of the TLB */
-    u32 key, cache_epoch;
-    u32 serial;
-    u32 size; /* entries */
-    u32 nfilled;
-    u16 filled[JUMPS_LISTED];
-    u64 low, high; /* all targets are between them */
-    u64 pages[64]; /* hashed: pages with a target */
-    struct jump_entry entry[];
-};
-
 /* Blocks that the CPU has found before, so that what a flush of the TLB takes out of the jump cache
    is found again without the lock. Until some block is made void, it may be executed at the address
    where it was found, as long as the same RAM page is there. */
@@ -124,18 +103,6 @@ struct insn_slot { /* a decoded instruction for the interpreter's functions; its
     struct insn insn;
 };
 #define INSN_SLOTS 4096u
-
-/* As emitted by link.c. */
-static inline unsigned jump_slot(const struct jumps *j, u64 va)
-{
-    u32 v = (u32)va;
-    return ((v ^ (v << 6 | v >> 26)) >> 4) & (j->size - 1);
-}
-
-static inline u64 no_jump(unsigned slot)
-{
-    return slot ? 0 : 1;
-}
 
 must_check int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err);
 void dbt_free(struct dbt *d);

@@ -132,6 +132,8 @@ struct xblock {
     struct xinsn insn[MAX_BLOCK_INSNS];
 };
 
+struct jumps;
+
 /* A CPU's part of the engine: vcpu.engine_state. */
 struct dbt_cpu {
     struct dbt *dbt;

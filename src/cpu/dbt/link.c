@@ -7,6 +7,7 @@
  * vcpu.req, so that no loop runs on without.
  */
 #include "cpu/dbt/gen.h"
+#include "cpu/dbt/jumps.h"
 #include "cpu/interp/blocks.h"
 
 #define OP_CMP_IMM8 0x83u

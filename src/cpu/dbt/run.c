@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The engine `dbt`: translated code, found by RAM page, offset and key; what cannot be translated
- * (16-bit code, segments that are not flat, code in devices) is the interpreter's. The loop around
- * it, with requests, interrupts and single steps, is shared (cpu/interp/interp.h).
- */
+/* Translation keys, and blocks: found, made, linked. */
 #include "cpu/dbt/run.h"
 
 #include "cpu/access.h"
 #include "cpu/dbt/dbt.h"
 #include "cpu/dbt/gen.h"
-#include "cpu/dbt/lockstep.h"
-#include "cpu/dbt/thunk.h"
-#include "cpu/engine.h"
+#include "cpu/dbt/jumps.h"
 #include "cpu/exclusive.h"
 #include "cpu/fill.h"
-#include "cpu/interp/interp.h"
 #include "cpu/simd/op.h"
-
-#include <errno.h>
-#include <stdlib.h>
 
 static bool rights_ok(const struct seg *s, bool code)
 {
@@ -61,119 +51,6 @@ void dbt_flags_out(struct vcpu *c)
 
     c->near.flags = (u16)((f & 0xff) << 8 | (f & EFLAGS_OF ? 1 : 0));
 }
-
-/* The jump cache. */
-
-static void jumps_clear(struct jumps *j, struct dbt *d)
-{
-    if (j->nfilled > JUMPS_LISTED)
-        memset(j->entry, 0, j->size * sizeof(j->entry[0]));
-    for (unsigned n = 0; n < j->nfilled && n < JUMPS_LISTED; n++)
-        j->entry[j->filled[n]] = (struct jump_entry){.va = 0};
-    j->entry[0].va = no_jump(0);
-    j->nfilled = 0;
-    memset(j->pages, 0, sizeof(j->pages));
-    j->low = UINT64_MAX;
-    j->high = 0;
-    j->serial = atomic_fetch_add(&d->serial, 1) + 1;
-}
-
-static unsigned page_hash(u64 va)
-{
-    return (va >> PAGE_SHIFT ^ va >> 22) % (64 * ARRAY_SIZE(((struct jumps *)0)->pages));
-}
-
-static bool may_lead_to(const struct jumps *j, u64 va)
-{
-    unsigned h = page_hash(va);
-
-    return (va | (PAGE_SIZE - 1)) >= j->low && (va & PAGE_MASK) <= j->high &&
-           (j->pages[h / 64] >> h % 64 & 1);
-}
-
-/* Whether INVLPG, since the cache was last used, may have dropped a page that leads into code. */
-static bool pages_dropped(const struct jumps *j, const struct tlb *t)
-{
-    if (t->epoch - j->epoch > TLB_DROPPED)
-        return true;
-    for (u32 n = j->epoch; n != t->epoch; n++)
-        if (may_lead_to(j, t->dropped[n % TLB_DROPPED]))
-            return true;
-    return false;
-}
-
-static struct jumps *jumps_of(struct vcpu *c, unsigned mmu)
-{
-    struct dbt_cpu *d = state_of(c);
-
-    if (mmu == MMU_SUPER_SMAP)
-        return d->kernel;
-    return d->space[c->tlb.now - c->tlb.space][mmu == MMU_SUPER];
-}
-
-/* The jump cache in force. */
-static struct jumps *jumps_now(const struct vcpu *c)
-{
-    return (struct jumps *)(void *)(c->env.jumps - offsetof(struct jumps, entry));
-}
-
-/* The jump cache for code with these rights, with nothing in it that no longer holds. */
-static struct jumps *valid_jumps(struct vcpu *c, unsigned mmu, u32 key)
-{
-    struct jumps *j = jumps_of(c, mmu);
-    u32 gen = c->tlb.table[mmu]->gen, epoch = atomic_load(&state_of(c)->dbt->epoch);
-
-    if (j->gen != gen || j->key != key || j->cache_epoch != epoch ||
-        (j->epoch != c->tlb.epoch && pages_dropped(j, &c->tlb))) {
-        jumps_clear(j, state_of(c)->dbt);
-        j->gen = gen;
-        j->key = key;
-        j->cache_epoch = epoch;
-    }
-    j->epoch = c->tlb.epoch;
-    return j;
-}
-
-static void choose_other(struct vcpu *c)
-{
-    unsigned mmu = c->mmu == MMU_SUPER ? MMU_SUPER_SMAP : MMU_SUPER;
-    u32 key = (c->env.key & ~(u32)KEY_ROW_MASK) | mmu << KEY_ROW_SHIFT;
-    struct jumps *j;
-
-    c->env.other.jumps = NULL;
-    if (c->cpl || !(c->cr4 & CR4_SMAP))
-        return;
-    j = valid_jumps(c, mmu, key);
-    c->env.other = (struct dbt_side){c->tlb.row[mmu], (u8 *)j->entry, j->serial, key};
-}
-
-static void choose_jumps(struct vcpu *c)
-{
-    struct jumps *j = valid_jumps(c, mmu_fetch(c), c->env.key);
-
-    c->env.jumps = (u8 *)j->entry;
-    c->serial = j->serial;
-    if (c->near.row != c->tlb.row[c->mmu])
-        c->near.stack_room = 0;
-    c->near.row = c->tlb.row[c->mmu];
-    choose_other(c);
-}
-
-static void jumps_add(struct vcpu *c, u64 va, u64 code)
-{
-    struct jumps *j = jumps_now(c);
-    unsigned slot = jump_slot(j, va), h = page_hash(va);
-
-    if (j->nfilled < JUMPS_LISTED)
-        j->filled[j->nfilled] = (u16)slot;
-    j->nfilled += j->nfilled <= JUMPS_LISTED;
-    j->pages[h / 64] |= BIT64(h % 64);
-    j->low = min_u64(j->low, va);
-    j->high = max_u64(j->high, va);
-    j->entry[slot] = (struct jump_entry){va, code};
-}
-
-/* Finding and making blocks. */
 
 static u64 leave(struct vcpu *c)
 {
@@ -306,7 +183,7 @@ static u64 find_code(struct vcpu *c, const struct known_block **out)
     if (!k)
         return leave(c);
     if (atomic_load(&d->epoch) != epoch)
-        choose_jumps(c);
+        jumps_choose(c);
     code = (uintptr_t)d->code.rx + k->entry_env;
     c->near.page_va = c->rip & PAGE_MASK;
     if (!state_of(c)->lockstep) /* which wants to see each block */
@@ -408,7 +285,7 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place)
         return leave(c);
     lock(c);
     if (atomic_load(&d->epoch) != epoch)
-        choose_jumps(c);
+        jumps_choose(c);
     else if (to->page == page)
         dbt_patch(d, place, to->entry);
     unlock(c);
@@ -435,126 +312,11 @@ bool dbt_resync(struct vcpu *c)
     c->env.key = dbt_key(c);
     if (!translatable(c->env.key))
         return false;
-    choose_jumps(c);
+    jumps_choose(c);
     return true;
 }
 
-/* The engine. */
-
-static void run_code(struct vcpu *c)
+const struct tb *dbt_block_at(struct vcpu *c)
 {
-    u64 code;
-
-    c->leave = false;
-    c->ip = c->rip;
-    if (!dbt_resync(c)) {
-        interp_blocks(c);
-        return;
-    }
-    dbt_flags_out(c);
-    code = dbt_code_at(c, !state_of(c)->lockstep);
-    if (c->leave) { /* code in a device */
-        interp_blocks(c);
-        return;
-    }
-    if (state_of(c)->lockstep)
-        lockstep_block(c, state_of(c)->lockstep, &state_of(c)->dbt->tb[block_at(c)->tb], code);
-    else
-        thunk_enter(state_of(c)->dbt, c, code);
+    return &state_of(c)->dbt->tb[block_at(c)->tb];
 }
-
-static enum vcpu_exit dbt_run(struct vcpu *c)
-{
-    return interp_loop(c, run_code);
-}
-
-static int shared_dbt(struct dbt **out, struct vm *vm, struct err *err)
-{
-    for (unsigned n = 0; n < vm->ncpus; n++)
-        if (vm->cpu[n] && vm->cpu[n]->engine_state) {
-            *out = state_of(vm->cpu[n])->dbt;
-            return 0;
-        }
-    return dbt_new(out, vm, vm->code_cache ? vm->code_cache : CACHE_DEFAULT, err);
-}
-
-#define JUMPS_BYTES(n) align_up(sizeof(struct jumps) + (n) * sizeof(struct jump_entry), 64)
-#define CPU_BYTES      align_up(sizeof(struct dbt_cpu), 64)
-#define STATE_BYTES    (CPU_BYTES + JUMPS_BYTES(KERNEL_JUMPS) + 2 * TLB_SPACES * JUMPS_BYTES(JUMPS))
-
-static struct jumps *jumps_at(u8 **p, u32 size)
-{
-    struct jumps *j = (struct jumps *)(void *)*p;
-
-    j->size = size;
-    j->entry[0].va = no_jump(0);
-    j->low = UINT64_MAX;
-    *p += JUMPS_BYTES(size);
-    return j;
-}
-
-static void place_jumps(struct dbt_cpu *d)
-{
-    u8 *p = (u8 *)d + CPU_BYTES;
-
-    d->kernel = jumps_at(&p, KERNEL_JUMPS);
-    for (unsigned n = 0; n < TLB_SPACES; n++) {
-        d->space[n][0] = jumps_at(&p, JUMPS);
-        d->space[n][1] = jumps_at(&p, JUMPS);
-    }
-}
-
-static int attach_lockstep(struct vcpu *c, struct dbt_cpu *d, struct err *err)
-{
-    if (c->vm->ncpus > 1)
-        return err_set(err, EINVAL, "--lockstep needs a machine with one CPU, not %u",
-                       c->vm->ncpus);
-    d->lockstep = lockstep_new();
-    return d->lockstep ? 0 : err_set(err, ENOMEM, "no memory for --lockstep");
-}
-
-static int dbt_attach(struct vcpu *c, struct err *err)
-{
-    struct dbt_cpu *d = calloc(1, STATE_BYTES);
-    int rc;
-
-    if (!d)
-        return err_set(err, ENOMEM, "no memory for a CPU's translator");
-    rc = shared_dbt(&d->dbt, c->vm, err);
-    if (!rc && c->vm->lockstep)
-        rc = attach_lockstep(c, d, err);
-    if (!rc)
-        rc = interp_attach(c, err);
-    if (rc) {
-        lockstep_free(d->lockstep);
-        if (d->dbt && !d->dbt->users)
-            dbt_free(d->dbt);
-        free(d);
-        return rc;
-    }
-    d->dbt->users++;
-    place_jumps(d);
-    c->env.host_mxcsr = MXCSR_RESET;
-    c->engine_state = d;
-    return 0;
-}
-
-static void dbt_detach(struct vcpu *c)
-{
-    struct dbt_cpu *d = state_of(c);
-
-    lockstep_free(d->lockstep);
-    if (--d->dbt->users == 0)
-        dbt_free(d->dbt);
-    free(d);
-    c->engine_state = NULL;
-    interp_detach(c);
-}
-
-const struct engine_ops engine_dbt = {
-    .name = "dbt",
-    .vcpu_attach = dbt_attach,
-    .vcpu_detach = dbt_detach,
-    .run = dbt_run,
-    .report = dbt_report,
-};

@@ -20,6 +20,8 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
 u64 dbt_link_far(struct vcpu *c, u32 place, bool flags);
 /* The same for a void block's place. */
 u64 dbt_forward(struct vcpu *c, u32 from);
+/* The block at RIP, which is known to be in RAM. */
+const struct tb *dbt_block_at(struct vcpu *c);
 /* Executes the instruction at RIP by the interpreter's function; c->ip is RIP. */
 void dbt_interpret(struct vcpu *c);
 /* The state may have changed: key and jump cache are chosen anew. False if the interpreter must run
