@@ -62,6 +62,7 @@ static const u16 features_qemu64[] = {
     X86_TOPOEXT,
     X86_AUTOIBRS,
     X86_NULL_SEL_CLR_BASE,
+    X86_XSAVEERPTR,
     LIST_END,
 };
 

@@ -96,6 +96,7 @@ static const struct {
     {X86_TOPOEXT, "topoext", NULL},
     {X86_INVARIANT_TSC, "invtsc", "nonstop_tsc"},
     {X86_CLZERO, "clzero", NULL},
+    {X86_XSAVEERPTR, "xsaveerptr", NULL},
     {X86_WBNOINVD, "wbnoinvd", NULL},
     {X86_ARAT, "arat", NULL},
     {X86_NULL_SEL_CLR_BASE, "null_sel_clr_base", NULL},
