@@ -306,8 +306,7 @@ u64 dbt_help_far(struct vcpu *c, const void *at, u64 t0, u64 t1)
 /* At a void block, whose number is t0. */
 u64 dbt_help_stale(struct vcpu *c, const void *at, u64 t0, u64 t1)
 {
-    const struct tb *tb = &state_of(c)->dbt->tb[t0];
-    u64 out = branch_to(c, c->near.page_va + tb->off, BRANCH_NONE);
+    u64 out = branch_to(c, dbt_address_of(c, (u32)t0), BRANCH_NONE);
 
     if (out)
         return out;

@@ -218,6 +218,17 @@ static void unlock(struct vcpu *c)
         pthread_mutex_unlock(&state_of(c)->dbt->lock);
 }
 
+u64 dbt_address_of(struct vcpu *c, u32 n)
+{
+    const struct tb *tb = &state_of(c)->dbt->tb[n];
+    u64 va;
+
+    lock(c);
+    va = c->near.page_va + tb->off;
+    unlock(c);
+    return va;
+}
+
 /* The way out of a void block leads to the code that has taken its place, if that is in the same
    page of RAM. */
 u64 dbt_forward(struct vcpu *c, u32 from)

@@ -18,7 +18,9 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place);
    `place`: the exit leads there from now on, while what the jump cache holds is in force. `flags`:
    with the guest's flags in the host's. */
 u64 dbt_link_far(struct vcpu *c, u32 place, bool flags);
-/* The same for a void block's place. */
+/* The linear address of block n, in the page that runs. */
+u64 dbt_address_of(struct vcpu *c, u32 n);
+/* The same as dbt_code_at for a void block's place. */
 u64 dbt_forward(struct vcpu *c, u32 from);
 /* The block at RIP, which is known to be in RAM. */
 const struct tb *dbt_block_at(struct vcpu *c);
