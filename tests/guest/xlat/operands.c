@@ -15,7 +15,7 @@
 #define PROGRAMS   3000
 #define CODE_BYTES 1024 /* of a program, at most */
 
-static __attribute__((aligned(64))) u8 memory[256], model_memory[256];
+static __attribute__((aligned(64))) u8 memory[256], model_memory[256], first_memory[256];
 static page_aligned u8 code[PROGRAMS][CODE_BYTES];
 
 static struct {
@@ -383,6 +383,16 @@ static void other(u32 width)
     }
 }
 
+static void run(const struct regs *r, const struct regs *want)
+{
+    struct stop s;
+    memcpy(memory, first_memory, sizeof(memory));
+    CHECK_EQ(regs_run(r, &s), STOP_VECTOR);
+    s.regs.flags &= ~(word)(g.f.undefined | FLAG_DF);
+    CHECK_REGS(&s.regs, want, 0);
+    CHECK(!memcmp(memory, model_memory, sizeof(memory)));
+}
+
 static void program(u32 number)
 {
     static void (*const kinds[])(u32) = {alu,  alu,       alu_immediate, accumulator, accumulator,
@@ -390,7 +400,6 @@ static void program(u32 number)
                                          lea,  condition, other};
     static char name[] = "program 0000";
     struct regs r = {.ip = (word)code[number]};
-    struct stop s;
     for (u32 i = 0, n = number; i < 4; i++, n /= 10)
         name[11 - i] = (char)('0' + n % 10);
     test(name);
@@ -400,22 +409,23 @@ static void program(u32 number)
     for (u32 i = 0; i < 16; i++)
         r.r[i] = g.r[i] = random64(&g.chance);
     for (u32 i = 0; i < sizeof(memory); i++)
-        memory[i] = model_memory[i] = (u8)random64(&g.chance);
+        first_memory[i] = model_memory[i] = (u8)random64(&g.chance);
     r.flags = g.f.set = (u32)random64(&g.chance) & FLAG_ARITH;
     g.f.undefined = 0;
     for (u32 i = 0; i < 24; i++)
         kinds[pick(ARRAY_SIZE(kinds))](1u << pick(4));
     struct regs want = {.ip = (word)EMIT(g.p, STOP_BYTES), .flags = g.f.set & ~g.f.undefined};
     memcpy(want.r, g.r, sizeof(g.r));
-    CHECK_EQ(regs_run(&r, &s), STOP_VECTOR);
-    s.regs.flags &= ~(word)(g.f.undefined | FLAG_DF);
-    CHECK_REGS(&s.regs, &want, 0);
-    CHECK(!memcmp(memory, model_memory, sizeof(memory)));
+    run(&r, &want);
+    run(&r, &want);
 }
 
 GUEST("operands")
 {
     regs_catch_all();
-    for (u32 n = 0; n < PROGRAMS; n++)
+    for (u32 n = 0; n < PROGRAMS; n++) {
+        if (n == PROGRAMS / 2)
+            regs_use_smap(true);
         program(n);
+    }
 }

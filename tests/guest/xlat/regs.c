@@ -73,6 +73,12 @@ void regs_catch_all(void)
         regs_catch(all[i]);
 }
 
+void regs_use_smap(bool on)
+{
+    if (cpuid(7, 0).ebx & BIT(20))
+        set_cr4((get_cr4() & ~(word)CR4_SMAP) | (on ? CR4_SMAP : 0));
+}
+
 u32 regs_run(const struct regs *in, struct stop *out)
 {
     struct regs r = *in;

@@ -191,7 +191,8 @@ static void matrix(void)
         pcid_flag = 1;
     }
     set_cr4(get_cr4() | CR4_PGE);
-    for (u32 f = 0; f < ARRAY_SIZE(flushes); f++)
+    for (u32 f = 0; f < ARRAY_SIZE(flushes); f++) {
+        by_pge(); /* the last one's page may be a global one */
         for (u32 t = 0; can(f) && t < ARRAY_SIZE(transfers); t++) {
             test_case(transfers[t].name, flushes[f].name, "next page");
             u8 *p = caller + 0x200 + 64 * t, *end = transfers[t].build(p);
@@ -203,6 +204,7 @@ static void matrix(void)
                     CHECK_EQ(go(start), 100 + (i & 1));
             }
         }
+    }
     if (pcid_flag) {
         set_cr3(get_cr3() & PTE_ADDR);
         set_cr4(get_cr4() & ~(word)CR4_PCIDE);
@@ -328,10 +330,13 @@ GUEST("remap")
     page_map(CALLER, (word)caller_page, PTE_P | PTE_W);
     pte = page_map(VA, (word)page[0], PTE_P | PTE_W);
     idt_set(0x41, KERNEL_CS, VA + ENTRY, AR_INT32, 0);
-    matrix();
-    across();
-    upper_tables();
-    large_pages();
+    for (u32 smap = 0; smap < 2; smap++) {
+        regs_use_smap(smap);
+        matrix();
+        across();
+        upper_tables();
+        large_pages();
+    }
     test("code replaces its own page and goes on in the new one");
     self(replace_self, replace_self_end, 0x300);
     self(replace_self_cr3, replace_self_cr3_end, 0x340);

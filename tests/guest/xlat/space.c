@@ -219,14 +219,18 @@ GUEST("space")
 {
     build_spaces();
     build_code();
-    switches("two address spaces", false);
-    in_a_block();
-    global();
-    if (cpuid(1, 0).ecx & BIT(17)) {
-        set_cr4(get_cr4() | CR4_PCIDE);
-        switches("two address spaces with PCIDs", true);
-        set_cr3(root[0]);
-        set_cr4(get_cr4() & ~(word)CR4_PCIDE);
+    for (u32 smap = 0; smap < 2; smap++) {
+        regs_use_smap(smap);
+        switches("two address spaces", false);
+        in_a_block();
+        global();
+        if (cpuid(1, 0).ecx & BIT(17)) {
+            set_cr4(get_cr4() | CR4_PCIDE);
+            switches("two address spaces with PCIDs", true);
+            set_cr3(root[0]);
+            set_cr4(get_cr4() & ~(word)CR4_PCIDE);
+        }
+        build_code();
     }
     twins();
 }

@@ -29,6 +29,8 @@ void regs_catch_all(void);
 void regs_catch(u8 vector);
 /* Runs from there on until a trap; the value is its vector. */
 u32 regs_run(const struct regs *in, struct stop *out);
+/* CR4.SMAP, if there is such: a translator may find the supervisor's memory in another way then. */
+void regs_use_smap(bool on);
 /* Called at a trap; when it says true, the code goes on with the registers in the stop, which it
    may have changed. */
 extern bool (*regs_fix)(struct stop *s);

@@ -165,6 +165,55 @@ static void endless_loops_are_left_on_request(void)
     close_guest(g);
 }
 
+/* Mov eax, 11223344h: two bytes of it are in the second page, and so is the hlt. */
+static void an_instruction_in_two_pages_is_kept_over_a_flush(void)
+{
+    struct guest *g = open_guest(0);
+    u64 translated = 0;
+
+    PLACE(g, ELSE - 3, "\xb8\x44\x33\x22\x11\xf4");
+    for (unsigned round = 0; round < 8; round++) {
+        if (round == 3) /* the second page was known when it was last translated */
+            translated = cache_of(g)->translated;
+        if (round >= 3)
+            tlb_flush_all(g->c);
+        CHECK_EQ(run_at(g, ELSE - 3), VCPU_HALT);
+        CHECK_EQ(g->c->gpr[RAX], 0x11223344);
+    }
+    CHECK_EQ(cache_of(g)->translated, translated);
+    PLACE(g, ELSE, "\x77");
+    CHECK_EQ(run_at(g, ELSE - 3), VCPU_HALT);
+    CHECK_EQ(g->c->gpr[RAX], 0x11773344);
+    close_guest(g);
+}
+
+/* Jumped to from another page, and in its own. */
+static void a_void_block_leads_on_to_its_successor(void)
+{
+    struct guest *g = open_guest(0);
+    const struct dbt_cpu *d = state_of(g->c);
+
+    PLACE(g, ELSE, "\xe9\xfb\xdf\xff\xff"); /* jmp CODE */
+    PLACE(g, CODE, "\xeb\x02");             /* jmp .+4 */
+    PLACE(g, CODE + 4, MOV_AL("\x11") "\xf4");
+    for (unsigned round = 0; round < 3; round++)
+        CHECK_EQ(run_at(g, ELSE), VCPU_HALT);
+    CHECK_EQ(g->c->gpr[RAX] & 0xff, 0x11);
+    PLACE(g, CODE + 4, MOV_AL("\x22"));
+    CHECK_EQ(cache_of(g)->invalidated, 2);
+    CHECK_EQ(run_at(g, ELSE), VCPU_HALT);
+    CHECK_EQ(g->c->gpr[RAX] & 0xff, 0x22);
+    CHECK_EQ(cache_of(g)->translated, 5);
+    for (unsigned round = 0; round < 3; round++) {
+        u64 before = d->lookups + d->links + d->misses;
+        CHECK_EQ(run_at(g, ELSE), VCPU_HALT);
+        CHECK_EQ(g->c->gpr[RAX] & 0xff, 0x22);
+        CHECK_EQ(d->lookups + d->links + d->misses, before);
+    }
+    CHECK_EQ(cache_of(g)->translated, 5);
+    close_guest(g);
+}
+
 static void a_full_cache_is_dropped(void)
 {
     struct guest *g = open_guest(MiB);
@@ -215,6 +264,8 @@ int main(void)
     TEST_RUN(a_program_may_change_its_next_instruction);
     TEST_RUN(blocks_of_a_mixed_page_look_at_their_bytes);
     TEST_RUN(endless_loops_are_left_on_request);
+    TEST_RUN(an_instruction_in_two_pages_is_kept_over_a_flush);
+    TEST_RUN(a_void_block_leads_on_to_its_successor);
     TEST_RUN(a_full_cache_is_dropped);
     TEST_RUN(flags_are_live_where_they_are_read);
     return test_result();
