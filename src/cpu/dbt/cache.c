@@ -36,7 +36,6 @@ int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
     if (rc)
         goto out;
     d->bmi2 = __builtin_cpu_supports("bmi2");
-    atomic_store(&d->voids, 1);
     thunks_make(d);
     d->chunk = (u32)max_u64(size / 32, 2 * CACHE_ROOM);
     dbt_clear_areas(d);
@@ -127,7 +126,6 @@ void dbt_drop_all(struct dbt *d)
     execmem_discard(&d->code, d->start);
     dbt_clear_areas(d);
     d->flushes++;
-    atomic_fetch_add(&d->voids, 1);
     atomic_fetch_add(&d->epoch, 1);
 }
 
@@ -160,7 +158,7 @@ void dbt_kill(struct dbt *d, struct tb *t)
     if (t->entry_env != t->entry)
         block_entry(d, t->entry_env, t->stale_env);
     d->invalidated++;
-    atomic_fetch_add(&d->voids, 1);
+    atomic_fetch_add(&d->page[t->page].version, 1);
 }
 
 static void kill_page(struct dbt *d, struct code_page *p)

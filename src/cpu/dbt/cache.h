@@ -35,11 +35,12 @@ struct tb {               /* a translated block */
 
 /* What is known of a RAM page that code was translated from. */
 struct code_page {
-    u64 va;       /* where it was first executed, + 1 */
-    bool aliased; /* and elsewhere too: its exits to other pages are not linked */
-    u32 first;    /* tb, index + 1 */
-    u32 changes;  /* times that a write dropped blocks, up to MIXED_AFTER: then the page counts as
-                    mixed (mem_page.mixed), and its blocks compare their own bytes */
+    u64 va;              /* where it was first executed, + 1 */
+    bool aliased;        /* and elsewhere too: its exits to other pages are not linked */
+    u32 first;           /* tb, index + 1 */
+    _Atomic u32 version; /* counts its blocks that became void */
+    u32 changes; /* times that a write dropped blocks, up to MIXED_AFTER: then the page counts as
+                   mixed (mem_page.mixed), and its blocks compare their own bytes */
 };
 
 #define MIXED_AFTER 8
@@ -70,7 +71,6 @@ struct dbt { /* shared by the CPUs of a machine */
     u32 bucket[TB_BUCKETS];
     struct code_page *page; /* by RAM page */
     _Atomic u32 epoch;      /* counts the times that all was dropped */
-    _Atomic u32 voids;      /* counts the times that blocks became void, from 1 */
     _Atomic u32 serial;     /* the last number of a jump cache's content; 0 is none */
     unsigned users;         /* CPUs attached */
     bool bmi2;
@@ -83,16 +83,17 @@ struct dbt { /* shared by the CPUs of a machine */
 };
 
 /* Blocks that the CPU has found before, so that what a flush of the TLB takes out of the jump cache
-   is found again without the lock. Until some block is made void, it may be executed at the address
-   where it was found, as long as the same RAM page is there. */
+   is found again without the lock. Until some block of its page is made void, it may be executed at
+   the address where it was found, as long as the same RAM page is there. */
 struct known_block {
     u64 va;
     u32 page, key; /* RAM page; KEY_* */
-    u32 voids;     /* dbt.voids */
+    u32 version;   /* code_page.version; 0: no block */
+    u32 epoch;     /* dbt.epoch */
     u32 tb;        /* index */
     u32 entry, entry_env;
 };
-#define KNOWN_BLOCKS 8192u
+#define KNOWN_BLOCKS 32768u
 
 struct insn_slot { /* a decoded instruction for the interpreter's functions; its bytes are compared
                     */

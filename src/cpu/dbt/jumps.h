@@ -8,9 +8,9 @@
 
 struct vcpu;
 
-#define JUMPS        4096u
+#define JUMPS        16384u
 #define KERNEL_JUMPS 16384u
-#define JUMPS_LISTED 64u
+#define JUMPS_LISTED 512u
 struct jump_entry {
     u64 va; /* no_jump of its slot when empty */
     u64 code;

@@ -143,14 +143,16 @@ static const struct known_block *block_at(struct vcpu *c)
 
     for (;;) {
         struct place p = fetch_place(c, c->rip);
-        u32 voids = atomic_load(&d->voids);
         struct known_block *k;
+        u32 version, epoch = atomic_load(&d->epoch);
         struct tb *tb;
         bool full;
         if (!p.host)
             return NULL;
         k = known_at(c, p.page);
-        if (k->va == c->rip && k->voids == voids && k->page == p.page && k->key == c->env.key)
+        version = atomic_load(&d->page[p.page].version) + 1;
+        if (k->va == c->rip && k->version == version && k->epoch == epoch && k->page == p.page &&
+            k->key == c->env.key)
             return k;
         pthread_mutex_lock(&d->lock);
         tb = find_or_make(c, d, &p, off);
@@ -159,7 +161,8 @@ static const struct known_block *block_at(struct vcpu *c)
             *k = (struct known_block){.va = c->rip,
                                       .page = tb->page,
                                       .key = tb->key,
-                                      .voids = atomic_load(&d->voids),
+                                      .version = atomic_load(&d->page[p.page].version) + 1,
+                                      .epoch = atomic_load(&d->epoch),
                                       .tb = (u32)(tb - d->tb),
                                       .entry = tb->entry,
                                       .entry_env = tb->entry_env};
