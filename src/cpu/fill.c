@@ -41,6 +41,15 @@ struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
     return p;
 }
 
+bool fetch_leads_to(struct vcpu *c, gva_t va, unsigned mmu, u64 page)
+{
+    u32 pfec = PFEC_I | (mmu == MMU_USER ? PFEC_U : 0);
+    struct walk w;
+
+    return page_walk(c, va, mmu, &pfec, &w) && mem_page_of(c->vm->mem, w.gpa) == page &&
+           !is_lapic_page(c, w.gpa);
+}
+
 /* Every CPU's write entries for the page must go: ours now, the others' at their next boundary. */
 static void mark_code(struct vcpu *c, struct mem_page *page)
 {

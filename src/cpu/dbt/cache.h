@@ -76,8 +76,7 @@ struct dbt { /* shared by the CPUs of a machine */
     bool bmi2;
     /* Thunks: offsets in the cache. */
     u32 enter, leave, miss, next, lookup, vec_load;
-    struct flag_thunks op, op_end, link, stale, far, far_jump[2]; /* the last: of a program, of the
-                                                                     kernel */
+    struct flag_thunks op, op_end, link, stale, far, far_jump;
     struct stack_thunks stack, kernel_stack;
     u64 flushes, translated, invalidated; /* statistics; lock */
 };

@@ -233,17 +233,14 @@ static void exchange_fields(struct gen *g, bool w, s32 a, s32 b)
 static void gen_rights(struct gen *g)
 {
     struct emit *e = &g->e;
-    u32 row = g->row;
 
     gen_flags_clobber(g, flags_needed(g->x));
     emit_rm(e, true, 0x83, 7, H_RSP, AT_ENV(other.jumps)); /* CMP, imm8 */
     e1(e, 0);
     gen_leave_if(g, CC_E); /* no SMAP */
-    g->stub[g->nstubs - 1].ends = true;
     change_ac(g);
-    g->row = row == MMU_SUPER ? MMU_SUPER_SMAP : MMU_SUPER;
     emit_rm(e, false, 0xc6, 0, H_RSP, AT(mmu)); /* MOV byte */
-    e1(e, g->row);
+    e1(e, g->row == MMU_SUPER ? MMU_SUPER_SMAP : MMU_SUPER);
     emit_rm(e, true, 0xc7, 0, H_RSP, AT_NEAR(stack_room)); /* MOV */
     e4(e, 0);
     exchange_fields(g, true, AT_NEAR(row), AT_ENV(other.row));
@@ -252,7 +249,6 @@ static void gen_rights(struct gen *g)
     exchange_fields(g, false, AT_ENV(key), AT_ENV(other.key));
     gen_insn_done(g);
     gen_next(g);
-    g->row = row;
 }
 
 void gen_integer(struct gen *g)

@@ -157,15 +157,11 @@ struct missing gen_jump(struct gen *g)
     struct emit *e = &g->e;
     struct missing m;
 
-    if (g->d->bmi2) {
-        eb(e, (const u8[]){0xc4, 0x43, 0x7b, 0xf0, 0xd1, 26}, 6); /* RORX R10D, R9D, 26 */
-    } else {
-        emit_rr(e, false, OP_MOV_STORE, T0, T1);
-        eb(e, (const u8[]){0x41, 0xc1, 0xca, 26}, 4); /* ROR R10D */
-    }
-    emit_rr(e, false, 0x33, T1, T0);
-    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3); /* AND R10D */
-    e4(e, (g->row == MMU_SUPER_SMAP ? KERNEL_JUMPS - 1 : JUMPS - 1) << 4);
+    emit_rr(e, false, 0x69, T1, T0); /* IMUL, imm32 */
+    e4(e, JUMP_FACTOR);
+    eb(e, (const u8[]){0x41, 0xc1, 0xea, JUMP_SHIFT - 4}, 4); /* SHR R10D */
+    eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);                 /* AND R10D */
+    e4(e, (JUMPS - 1) << 4);
     emit_rm(e, true, 0x03, T1, H_RSP, AT_ENV(jumps));
     emit_rm(e, true, 0x3b, T0, T1, 0);
     m.unknown = emit_jcc_fwd(e, CC_NE);

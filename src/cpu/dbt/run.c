@@ -190,14 +190,14 @@ static u64 find_code(struct vcpu *c, const struct known_block **out)
     code = (uintptr_t)d->code.rx + k->entry_env;
     c->near.page_va = c->rip & PAGE_MASK;
     if (!state_of(c)->lockstep) /* which wants to see each block */
-        jumps_add(c, c->rip, code);
+        jumps_add(c, c->rip, k->page, code);
     return code;
 }
 
 u64 dbt_code_at(struct vcpu *c, bool cached)
 {
     const struct jumps *j = jumps_now(c);
-    const struct jump_entry *known = &j->entry[jump_slot(j, c->rip)];
+    const struct jump_entry *known = &j->entry[jump_slot(c->rip)];
     const struct known_block *k;
 
     if (cached && known->va == c->rip) {
@@ -255,12 +255,12 @@ u64 dbt_forward(struct vcpu *c, u32 from)
 }
 
 /* The call in an exit that is not in force goes through the jump cache from now on. */
-static void leave_to_jumps(struct dbt *d, u32 place, const struct flag_thunks *to, bool flags)
+static void leave_to_jumps(struct dbt *d, u32 place, bool flags)
 {
     u32 rel;
 
     memcpy(&rel, d->code.rw + place + FAR_MISS, 4);
-    dbt_patch(d, place + FAR_MISS + 4 + rel + 1, flags ? to->host : to->env);
+    dbt_patch(d, place + FAR_MISS + 4 + rel + 1, flags ? d->far_jump.host : d->far_jump.env);
 }
 
 /*
@@ -282,7 +282,7 @@ u64 dbt_link_far(struct vcpu *c, u32 place, bool flags)
     if (atomic_load(&d->epoch) == epoch && (c->vm->ncpus == 1 || !*serial)) {
         dbt_patch(d, place + FAR_BRANCH, flags ? to->entry : to->entry_env);
         if (!*serial && (c->vm->ncpus > 1 || !kernel))
-            leave_to_jumps(d, place, &d->far_jump[kernel], flags);
+            leave_to_jumps(d, place, flags);
         __atomic_store_n(serial, flags ? 0 - c->serial : c->serial, __ATOMIC_RELEASE);
     }
     unlock(c);

@@ -142,12 +142,11 @@ static struct flag_thunks flag_helper(struct gen *g, helper_fn *fn, bool far)
 }
 
 /* From an exit to another page through the jump cache. */
-static struct flag_thunks far_jump(struct gen *g, u32 row, u32 miss)
+static struct flag_thunks far_jump(struct gen *g, u32 miss)
 {
     struct flag_thunks t = {.env = called(g), .shared = g->e.at};
     struct missing m;
 
-    g->row = row;
     env_load(g, true, T1, AT_ENV(site));
     emit_rm(&g->e, true, 0x63, T0, T1, offsetof(struct far_site, off)); /* MOVSXD */
     emit_rm(&g->e, true, 0x03, T0, H_RSP, AT_NEAR(page_va));            /* ADD */
@@ -244,8 +243,7 @@ void thunks_make(struct dbt *d)
     d->op_end = flag_helper(&g, dbt_help_op_end, false);
     d->link = flag_helper(&g, dbt_help_link, false);
     d->far = flag_helper(&g, dbt_help_far, true);
-    d->far_jump[false] = far_jump(&g, MMU_USER, d->far.shared);
-    d->far_jump[true] = far_jump(&g, MMU_SUPER_SMAP, d->far.shared);
+    d->far_jump = far_jump(&g, d->far.shared);
     d->stale = stale(&g);
     d->lookup = g.e.at;
     call_fn(&g, dbt_help_lookup);
