@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What translated code reaches from its stack pointer besides the registers (cpu/dbt). Both are part
-   of struct vcpu. */
+/* What translated code reaches from its stack pointer besides the registers (cpu/dbt). Both are
+   part of struct vcpu. */
 #pragma once
 #include "base/base.h"
 
@@ -37,7 +37,7 @@ struct dbt_env {
     u64 target;  /* of an indirect call, while the return address is pushed */
     u8 *jumps;   /* the jump cache in force: struct jump_entry */
     u32 host_mxcsr;
-    u32 key; /* translation key of the state the CPU is in */
+    u32 key;               /* translation key of the state the CPU is in */
     struct dbt_side other; /* in a kernel under SMAP: with EFLAGS.AC the other way. Else jumps is
                               NULL */
 };

@@ -384,7 +384,8 @@ static bool offered(const struct vcpu *c, const struct msr_desc *d)
 {
     if (d->first == MSR_TSC_AUX)
         return vcpu_has(c, X86_RDTSCP) || vcpu_has(c, X86_RDPID);
-    return vcpu_has(c, d->feature) && (d->vendor == MSR_ANY || (d->vendor == MSR_AMD) == vcpu_is_amd(c));
+    return vcpu_has(c, d->feature) &&
+           (d->vendor == MSR_ANY || (d->vendor == MSR_AMD) == vcpu_is_amd(c));
 }
 
 static const struct msr_desc *find(const struct vcpu *c, u32 index)

@@ -5,8 +5,8 @@
  * pointers. An entry is filled only for plain RAM: MMIO, pages that hold decoded instructions (for
  * writes) and pages with a data breakpoint always miss.
  *
- * What the kernel may touch under SMAP is in one table for all address spaces. A CR3 write takes the
- * entries that are not global out of it, which are few.
+ * What the kernel may touch under SMAP is in one table for all address spaces. A CR3 write takes
+ * the entries that are not global out of it, which are few.
  */
 #pragma once
 #include "base/base.h"
@@ -65,7 +65,7 @@ struct tlb {
     u32 next_gen;
     u32 epoch; /* counts single pages dropped; the last ones, by the count before: */
     gva_t dropped[TLB_DROPPED];
-    u32 nprivate;                 /* fills of `kernel` that were not global: these, or too many */
+    u32 nprivate; /* fills of `kernel` that were not global: these, or too many */
     u16 private[TLB_PRIVATE];
     struct tlb_large large[2][2]; /* by half of the address space; 2 or 4 MiB, 1 GiB */
     struct tlb_table kernel, none;

@@ -108,7 +108,8 @@ enum x86_feature {
     X86_TOPOEXT = F(CPUID_8000_0001_ECX, 22),
     X86_INVARIANT_TSC = F(CPUID_8000_0007_EDX, 8),
     X86_CLZERO = F(CPUID_8000_0008_EBX, 0),
-    X86_XSAVEERPTR = F(CPUID_8000_0008_EBX, 2), /* FXSAVE and XSAVE keep the error pointers always */
+    X86_XSAVEERPTR =
+        F(CPUID_8000_0008_EBX, 2), /* FXSAVE and XSAVE keep the error pointers always */
     X86_WBNOINVD = F(CPUID_8000_0008_EBX, 9),
     X86_ARAT = F(CPUID_6_EAX, 2),
     X86_NULL_SEL_CLR_BASE = F(CPUID_8000_0021_EAX, 6),

@@ -297,12 +297,13 @@ u64 dbt_link(struct vcpu *c, struct dbt *d, u32 page, u32 place)
 
     if (!to)
         return leave(c);
-    lock(c);
-    if (atomic_load(&d->epoch) != epoch)
+    if (atomic_load(&d->epoch) != epoch) {
         jumps_choose(c);
-    else if (to->page == page)
+    } else if (to->page == page) {
+        lock(c);
         dbt_patch(d, place, to->entry);
-    unlock(c);
+        unlock(c);
+    }
     return (uintptr_t)d->code.rx + to->entry_env;
 }
 
