@@ -373,6 +373,8 @@ void xlat_decode(struct xblock *b)
                 break;
             decode_straddling(b, x, bytes, avail);
         }
+        if (b->lockstep && x->kind == X_STI) /* an interrupt may end it early */
+            make_op(x, false);
         if (b->lockstep && b->n && (x->kind == X_OP || x->kind == X_OP_END))
             break;
         x->off = (u16)at;
