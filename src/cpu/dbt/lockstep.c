@@ -13,6 +13,7 @@
 #include "cpu/dbt/dbt.h"
 #include "cpu/dbt/run.h"
 #include "cpu/dbt/thunk.h"
+#include "cpu/exclusive.h"
 #include "cpu/excp.h"
 #include "cpu/interp/blocks.h"
 #include "cpu/lockstep.h"
@@ -100,6 +101,8 @@ static bool try_interpreter(struct vcpu *c, struct lockstep *l, unsigned n)
         ok = true;
     }
     c->trial = NULL;
+    if (c->exclusive) /* given up in the middle of a locked access to a device */
+        exclusive_end(c);
     rows(c, false);
     c->unwind = outer;
     take_back(&l->trial);
