@@ -332,7 +332,8 @@ bool xlat_decode_insn(struct vcpu *c, u32 key, const u8 *bytes, unsigned avail, 
 /* What comes next may be what it has written. */
 static bool may_write(const struct xinsn *x)
 {
-    return x->mem.write || x->kind == X_OP || (x->kind >= X_PUSH_R && x->kind <= X_PUSH_M);
+    return x->mem.write || x->kind == X_OP || (x->kind >= X_PUSH_R && x->kind <= X_PUSH_M) ||
+           x->kind == X_PUSHF;
 }
 
 /* The instruction reaches into the next page, where only `avail` bytes are in this one. */

@@ -114,6 +114,24 @@ static void a_program_may_change_its_next_instruction(void)
     close_guest(g);
 }
 
+/* The image of the flags, 2, is add al, [rax]; add [rax], al; three times. */
+static void a_program_may_push_its_flags_over_its_next_instruction(void)
+{
+    struct guest *g = open_guest(0);
+
+    for (unsigned round = 0; round < 3 * MIXED_AFTER; round++) {
+        PLACE(g, CODE, "\x9c\x90\x90\x90\x90\x90\x90\x90\x90\xf4"); /* pushfq; nops */
+        PLACE(g, ELSE, "\x55");
+        g->c->gpr[RAX] = ELSE;
+        g->c->gpr[RSP] = CODE + 9;
+        flags_set(&g->c->lf, 0);
+        CHECK_EQ(run_at(g, CODE), VCPU_HALT);
+        CHECK_EQ(g->c->gpr[RAX], ELSE + 0x55);
+    }
+    CHECK(page_of(g, CODE)->mixed);
+    close_guest(g);
+}
+
 /* Writers to a page that mixes code and data need not tell. */
 static void blocks_of_a_mixed_page_look_at_their_bytes(void)
 {
@@ -262,6 +280,7 @@ int main(void)
     TEST_RUN(a_block_is_translated_once);
     TEST_RUN(a_write_from_outside_makes_blocks_void);
     TEST_RUN(a_program_may_change_its_next_instruction);
+    TEST_RUN(a_program_may_push_its_flags_over_its_next_instruction);
     TEST_RUN(blocks_of_a_mixed_page_look_at_their_bytes);
     TEST_RUN(endless_loops_are_left_on_request);
     TEST_RUN(an_instruction_in_two_pages_is_kept_over_a_flush);
