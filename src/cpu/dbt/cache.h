@@ -55,7 +55,7 @@ struct code_area {
 struct flag_thunks { /* by where the guest's flags are; what both share */
     u32 env, host, shared;
 };
-struct stack_thunks { /* for accesses outside the stack's window: mem.c */
+struct stack_thunks { /* for accesses outside the stack's window: stack.c */
     u32 window, access[2];
 };
 

@@ -3,8 +3,9 @@
  * What the passes of the translator share. A block of guest code goes through them in order:
  *
  *   decode.c   bytes -> struct xinsn: operands, flags read and written, what kind of template
- *   analyse.c  which arithmetic flags are live behind each instruction; groups of accesses
- *   gen*.c     host code, instruction by instruction, with memory accesses from mem.c
+ *   analyse.c  which arithmetic flags are live behind each instruction
+ *   gen*.c     host code, instruction by instruction, with memory accesses from mem.c, stack.c and
+ *              group.c
  *   link.c     exits, and the code out of line behind them
  *
  * Host registers: RSP points at vcpu.near, everything of the CPU is reached from there. Guest

@@ -126,6 +126,12 @@ static inline bool wide(const struct gen *g)
     return (g->b->key & KEY_MODE) == MODE_64;
 }
 
+/* Bytes that PUSH moves. */
+static inline s32 word(const struct gen *g)
+{
+    return wide(g) ? 8 : 4;
+}
+
 /* Those that must survive until the instruction has executed. */
 static inline u32 flags_needed(const struct xinsn *x)
 {
@@ -150,6 +156,19 @@ static inline void env_load(struct gen *g, bool w, unsigned reg, s32 at)
 static inline void env_store(struct gen *g, bool w, unsigned reg, s32 at)
 {
     emit_rm(&g->e, w, OP_MOV_STORE, reg, H_RSP, at);
+}
+
+/* The linear address of a page offset. */
+static inline void load_va(struct gen *g, unsigned reg, s64 off)
+{
+    env_load(g, true, reg, AT_NEAR(page_va));
+    emit_lea(&g->e, wide(g), reg, (int)reg, -1, 0, (s32)off);
+}
+
+/* The return address of a call that translated code has made lies below the CPU. */
+static inline void pop_site(struct gen *g)
+{
+    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
 }
 
 /* A guest register's value in a host register: its own, or `scratch` with a copy. */

@@ -4,11 +4,6 @@
 
 #include <Zydis/Zydis.h>
 
-static unsigned word(const struct gen *g)
-{
-    return wide(g) ? 8 : 4;
-}
-
 static void store_t0(struct gen *g, unsigned reg)
 {
     emit_rm(&g->e, wide(g), OP_MOV_STORE, reg, T0, g->mem_at);
@@ -23,7 +18,7 @@ static void move_sp(struct gen *g, s32 by)
 static void gen_push(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    s32 down = -(s32)word(g);
+    s32 down = -word(g);
     unsigned reg = T1;
 
     if (x->kind == X_PUSH_M) { /* the value waits, while T0 and T1 look for the stack */
@@ -31,7 +26,7 @@ static void gen_push(struct gen *g)
         emit_rm(&g->e, wide(g), OP_MOV_LOAD, T1, T0, 0);
         env_store(g, true, T1, AT_ENV(target));
     }
-    gen_stack(g, down, word(g), true);
+    gen_stack(g, down, (unsigned)word(g), true);
     if (x->kind == X_PUSH_M)
         env_load(g, true, T1, AT_ENV(target));
     else if (x->kind == X_PUSH_R)
@@ -47,11 +42,11 @@ static void gen_push(struct gen *g)
 
 static void gen_pushf(struct gen *g)
 {
-    s32 down = -(s32)word(g);
+    s32 down = -word(g);
     struct emit *e = &g->e;
     u32 over;
 
-    gen_stack(g, down, word(g), true);
+    gen_stack(g, down, (unsigned)word(g), true);
     emit_rm(e, false, 0x1b6, T1, H_RSP, AT_NEAR(flags) + 1); /* MOVZX: LAHF's AH */
     eb(e, (const u8[]){0x41, 0x81, 0xe2}, 3);                /* AND R10D */
     e4(e, EFLAGS_ARITH & 0xff);
@@ -72,9 +67,9 @@ static void gen_pop(struct gen *g)
     unsigned to = x->op.n == NO_REG ? x->rm.n : x->op.n;
     unsigned reg = in_memory(to) ? T1 : host_of(to);
 
-    gen_stack(g, 0, word(g), false);
+    gen_stack(g, 0, (unsigned)word(g), false);
     if (to != RSP)
-        move_sp(g, (s32)word(g));
+        move_sp(g, word(g));
     emit_rm(&g->e, wide(g), OP_MOV_LOAD, reg, T0, g->mem_at);
     if (in_memory(to))
         env_store(g, true, reg, AT_GPR(to));
@@ -86,24 +81,17 @@ static void gen_leave(struct gen *g)
 
     gen_flags_clobber(g, flags_needed(x));
     emit_lea(&g->e, wide(g), T0, H_RBP, -1, 0, 0);
-    gen_check(g, word(g), false);
-    emit_lea(&g->e, wide(g), G_SP, H_RBP, -1, 0, (s32)word(g));
+    gen_check(g, (unsigned)word(g), false);
+    emit_lea(&g->e, wide(g), G_SP, H_RBP, -1, 0, word(g));
     emit_rm(&g->e, wide(g), OP_MOV_LOAD, H_RBP, T0, 0);
-}
-
-/* The linear address of a page offset. */
-static void load_va(struct gen *g, unsigned reg, s64 off)
-{
-    env_load(g, true, reg, AT_NEAR(page_va));
-    emit_lea(&g->e, wide(g), reg, (int)reg, -1, 0, (s32)off);
 }
 
 static void push_return(struct gen *g)
 {
-    gen_stack(g, -(s32)word(g), word(g), true);
+    gen_stack(g, -word(g), (unsigned)word(g), true);
     load_va(g, T1, g->x->off + g->x->len);
     store_t0(g, T1);
-    move_sp(g, -(s32)word(g));
+    move_sp(g, -word(g));
     gen_insn_done(g);
 }
 
@@ -152,9 +140,9 @@ static void gen_call_ind(struct gen *g)
 
 static void gen_ret(struct gen *g)
 {
-    s32 pop = (s32)word(g) + (g->x->imm_len ? (s32)(g->x->imm & 0xffff) : 0);
+    s32 pop = word(g) + (g->x->imm_len ? (s32)(g->x->imm & 0xffff) : 0);
 
-    gen_stack(g, 0, word(g), false);
+    gen_stack(g, 0, (unsigned)word(g), false);
     emit_rm(&g->e, wide(g), OP_MOV_LOAD, T0, T0, 0);
     move_sp(g, pop);
     gen_insn_done(g);

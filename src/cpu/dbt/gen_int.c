@@ -181,11 +181,11 @@ static void gen_div(struct gen *g)
     gen_insn_done(g);
 }
 
-static void gen_cli(struct gen *g)
+/* Changes the host's flags. */
+static void change_eflags(struct gen *g, u32 bit, bool on)
 {
-    eb(&g->e, (const u8[]){0x0f, 0xba, 0xb4, 0x24}, 4); /* BTR [RSP + disp32], imm: changes CF */
-    e4(&g->e, (u32)AT(eflags));
-    e1(&g->e, 9);
+    emit_rm(&g->e, false, 0x81, on ? 1 : 4, H_RSP, AT(eflags)); /* OR, AND, imm32 */
+    e4(&g->e, on ? bit : ~bit);
 }
 
 /* Without a shadow: if no interrupt waits, the next one is noticed at the end of the block, which
@@ -200,8 +200,7 @@ static void gen_sti(struct gen *g)
     emit_rm(&g->e, false, 0x80, 7, H_RSP, AT(look)); /* CMP byte, 0 */
     e1(&g->e, 0);
     gen_leave_if(g, CC_NE);
-    emit_rm(&g->e, false, 0x81, 1, H_RSP, AT(eflags)); /* OR, imm32 */
-    e4(&g->e, EFLAGS_IF);
+    change_eflags(g, EFLAGS_IF, true);
     gen_insn_done(g);
 }
 
@@ -215,10 +214,7 @@ static void gen_swapgs(struct gen *g)
 
 static void change_ac(struct gen *g)
 {
-    bool on = g->x->mnemonic == ZYDIS_MNEMONIC_STAC;
-
-    emit_rm(&g->e, false, 0x81, on ? 1 : 4, H_RSP, AT(eflags)); /* OR, AND, imm32 */
-    e4(&g->e, on ? EFLAGS_AC : ~(u32)EFLAGS_AC);
+    change_eflags(g, EFLAGS_AC, g->x->mnemonic == ZYDIS_MNEMONIC_STAC);
 }
 
 static void exchange_fields(struct gen *g, bool w, s32 a, s32 b)
@@ -280,7 +276,7 @@ void gen_integer(struct gen *g)
         break;
     case X_CLI:
         gen_flags_clobber(g, g->x->live);
-        gen_cli(g);
+        change_eflags(g, EFLAGS_IF, false);
         break;
     case X_STI:
         gen_sti(g);

@@ -101,7 +101,7 @@ static bool is_member(const struct gen *g, const struct xinsn *x, const struct a
     if (is_stack(x))
         return true;
     return (x->kind == X_GEN || x->kind == X_VEC) && x->has_mem && m->seg != SEG_FS &&
-           m->seg != SEG_GS && m->asize == (wide(g) ? 8 : 4) && !x->lock &&
+           m->seg != SEG_GS && m->asize == word(g) && !x->lock &&
            !(spilled(&x->reg) && spilled(&x->vvvv)) && m->disp == (s32)m->disp;
 }
 
@@ -110,14 +110,20 @@ static bool moves(const struct xinsn *x, const struct address *a)
     return writes(x, a->base) || (a->index != NO_REG && writes(x, a->index));
 }
 
+/* How far a member moves RSP. */
+static s32 shift_of(const struct gen *g, const struct xinsn *x)
+{
+    if (!is_stack(x))
+        return 0;
+    return x->kind == X_POP_R ? word(g) : -word(g);
+}
+
 /* Where a member's access begins, from the base at the group's start. */
 static s32 begin_of(const struct gen *g, const struct xinsn *x, s32 shift)
 {
-    s32 word = wide(g) ? 8 : 4;
-
     if (!is_stack(x))
         return (s32)x->mem.disp + shift;
-    return x->kind == X_POP_R ? shift : shift - word;
+    return x->kind == X_POP_R ? shift : shift - word(g);
 }
 
 struct plan {
@@ -129,8 +135,7 @@ struct plan {
 /* Takes a member in; false if the range would become too long. */
 static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *x, s32 *shift)
 {
-    s32 word = wide(g) ? 8 : 4;
-    s32 size = is_stack(x) ? word : x->mem.size, at = begin_of(g, x, *shift);
+    s32 size = is_stack(x) ? word(g) : x->mem.size, at = begin_of(g, x, *shift);
     s32 lo = p->members && p->lo < at ? p->lo : at;
     s32 hi = p->members && p->hi > at + size ? p->hi : at + size;
 
@@ -140,8 +145,7 @@ static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *
     p->hi = hi;
     p->members++;
     p->write |= is_stack(x) ? x->kind != X_POP_R : x->mem.write;
-    if (is_stack(x))
-        *shift += x->kind == X_POP_R ? word : -word;
+    *shift += shift_of(g, x);
     return true;
 }
 
@@ -196,14 +200,12 @@ void gen_group_begin(struct gen *g, unsigned n)
 bool gen_group_member(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    s32 word = wide(g) ? 8 : 4;
 
     if (!g->group.last)
         return false;
     g->mem_at = begin_of(g, x, g->group.shift) - g->group.lo;
-    if (is_stack(x))
-        g->group.shift += x->kind == X_POP_R ? word : -word;
-    else if (x->mem.align)
+    g->group.shift += shift_of(g, x);
+    if (!is_stack(x) && x->mem.align)
         gen_align(g, g->mem_at, x->mem.align);
     return true;
 }

@@ -103,10 +103,23 @@ static void interpret_site(struct vcpu *c, const struct op_site *s, const void *
         dbt_interpret(c);
 }
 
-static void flags_in(struct vcpu *c, unsigned site_flags)
+/* The state is that of before the instruction at `off`. `vec`: whether the code behind the helper
+   has the vector registers loaded. */
+static void arrive(struct vcpu *c, u16 off, u8 site_flags, u8 vec)
 {
+    c->ip = c->rip = c->near.page_va + off;
+    c->near.vec_wanted = vec;
     if (site_flags & SITE_FLAGS_IN)
         dbt_flags_in(c);
+}
+
+/* To the code at RIP, which is another block's. */
+static u64 to_block(struct vcpu *c)
+{
+    c->near.vec_wanted = 0;
+    c->ip = c->rip;
+    dbt_flags_out(c);
+    return dbt_code_at(c, true);
 }
 
 static u32 cache_epoch(const struct vcpu *c)
@@ -123,12 +136,8 @@ static u64 go_on(struct vcpu *c, unsigned site_flags, u64 expected, u64 code, u3
     if (c->rip != expected || must_leave_after(c) || (changed && !dbt_resync(c)) ||
         epoch != cache_epoch(c))
         return leave(c);
-    if (changed) {
-        c->near.vec_wanted = 0;
-        c->ip = c->rip;
-        dbt_flags_out(c);
-        return dbt_code_at(c, true);
-    }
+    if (changed)
+        return to_block(c);
     if (site_flags & SITE_FLAGS_OUT)
         dbt_flags_out(c);
     return code;
@@ -153,9 +162,7 @@ static u64 missed(struct vcpu *c, const struct miss_site *s, const void *at, gva
     u64 next;
 
     state_of(c)->misses++;
-    c->ip = c->rip = c->near.page_va + s->off;
-    c->near.vec_wanted = s->vec;
-    flags_in(c, s->flags);
+    arrive(c, s->off, s->flags, s->vec);
     if (s->size && !(va & s->align) && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - s->size &&
         s->row < MMU_KINDS && is_translated(c, va)) {
         (void)tlb_fill(c, va, s->write ? PFEC_W : 0, s->row);
@@ -199,9 +206,7 @@ u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
     u64 next;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->near.page_va + s.off;
-    c->near.vec_wanted = s.vec;
-    flags_in(c, s.flags);
+    arrive(c, s.off, s.flags, s.vec);
     next = wrap(c, c->rip + s.len);
     interpret_site(c, &s, at);
     return go_on(c, s.flags, next, (uintptr_t)at + sizeof(s), epoch);
@@ -211,9 +216,7 @@ static u64 find_next(struct vcpu *c)
 {
     if (must_leave_after(c) || !dbt_resync(c))
         return leave(c);
-    c->ip = c->rip;
-    dbt_flags_out(c);
-    return dbt_code_at(c, true);
+    return to_block(c);
 }
 
 u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
@@ -221,9 +224,7 @@ u64 dbt_help_op_end(struct vcpu *c, const void *at, u64 t0, u64 t1)
     struct op_site s;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->near.page_va + s.off;
-    c->near.vec_wanted = 0;
-    flags_in(c, s.flags);
+    arrive(c, s.off, s.flags, 0);
     if (s.off + s.len == PAGE_SIZE) /* the next time both pages may be known */
         dbt_forget_block(c);
     interpret_site(c, &s, at);
@@ -236,9 +237,7 @@ u64 dbt_help_next(struct vcpu *c, const void *at, u64 t0, u64 t1)
     struct miss_site s;
 
     memcpy(&s, at, sizeof(s));
-    c->ip = c->rip = c->near.page_va + s.off;
-    c->near.vec_wanted = 0;
-    flags_in(c, s.flags);
+    arrive(c, s.off, s.flags, 0);
     if (fetch_place(c, t0).host && c->tlb.row[mmu_fetch(c)][tlb_slot(t0)].xtag == t0)
         return (uintptr_t)at + (u64)(s64)s.retry;
     dbt_interpret(c);

@@ -43,12 +43,6 @@ static bool is_backward(const struct gen *g, s64 off)
     return off <= g->x->off;
 }
 
-static void load_va(struct gen *g, s64 off)
-{
-    env_load(g, true, T0, AT_NEAR(page_va));
-    emit_lea(&g->e, wide(g), T0, T0, -1, 0, (s32)off);
-}
-
 /* Whether `serial` and `req` are those of the linked exit. The place of the number; both forms of
    the test have it, and the branch to the stub, in the same places. */
 static u32 far_test(struct gen *g)
@@ -94,7 +88,7 @@ static void far_exit(struct gen *g, s64 off)
     u32 serial;
 
     if (g->b->aliased) {
-        load_va(g, off);
+        load_va(g, T0, off);
         gen_exit_target(g);
         return;
     }
@@ -105,7 +99,7 @@ static void far_exit(struct gen *g, s64 off)
     s->target = (s32)off;
     if (host)
         emit_rr(e, true, OP_MOV_STORE, T1, H_RCX);
-    load_va(g, (s64)(off & (s64)PAGE_MASK));
+    load_va(g, T0, (s64)(off & (s64)PAGE_MASK));
     env_store(g, true, T0, AT_NEAR(page_va));
     emit_nops(e, serial + FAR_BRANCH - 1 - e->at);
     (void)emit_jmp_fwd(e);
@@ -277,8 +271,6 @@ static void far_stub(struct gen *g, const struct stub *s)
                             .info =
                                 branch_info(s->x) | (host ? BRANCH_FLAGS : 0) | (u64)s->far << 32};
 
-    emit_nops(&g->e, (3 - g->e.at) & 3);
-    emit_land(&g->e, s->branch);
     emit_call(&g->e, host ? g->d->far.host : g->d->far.env);
     eb(&g->e, &site, sizeof(site));
 }
@@ -288,20 +280,15 @@ static void place_insn(struct gen *g, const struct stub *s)
     struct insn i;
 
     BUG_ON(!blocks_decode_one(g->b->c, s->x->bytes, s->x->len, &i));
-    emit_nops(&g->e, (0 - g->e.at) & 7);
-    emit_land(&g->e, s->branch);
     eb(&g->e, &i, sizeof(i));
 }
 
 static void one_stub(struct gen *g, const struct stub *s)
 {
-    if (s->kind == STUB_INSN || s->kind == STUB_FAR) {
-        if (s->kind == STUB_FAR)
-            far_stub(g, s);
-        else
-            place_insn(g, s);
-        return;
-    }
+    if (s->kind == STUB_FAR) /* so that the call can be patched */
+        emit_nops(&g->e, (3 - g->e.at) & 3);
+    if (s->kind == STUB_INSN)
+        emit_nops(&g->e, (0 - g->e.at) & 7);
     if (s->branch)
         emit_land(&g->e, s->branch);
     if (s->branch2)
@@ -323,8 +310,14 @@ static void one_stub(struct gen *g, const struct stub *s)
     case STUB_CHANGED:
         link_call(g, s, 0);
         break;
+    case STUB_FAR:
+        far_stub(g, s);
+        break;
     case STUB_JUMP:
         jump_stub(g, s);
+        break;
+    case STUB_INSN:
+        place_insn(g, s);
         break;
     case STUB_NEXT:
         next_stub(g, s);

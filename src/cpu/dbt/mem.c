@@ -131,8 +131,7 @@ void gen_next_page(struct gen *g)
     u32 retry = g->e.at;
     struct stub *s;
 
-    env_load(g, true, T0, AT_NEAR(page_va));
-    emit_lea(e, wide(g), T0, T0, -1, 0, PAGE_SIZE);
+    load_va(g, T0, PAGE_SIZE);
     if (g->row == MMU_USER_AC) { /* which instruction fetches do not mind */
         slot_of(g);
         emit_rm(e, true, 0x03, T1, H_RSP, AT(tlb.row) + 8 * MMU_USER);

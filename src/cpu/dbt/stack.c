@@ -15,7 +15,7 @@
 bool gen_by_stack(const struct gen *g, const struct xmem *m)
 {
     return m->base == RSP && m->index == NO_REG && m->seg != SEG_FS && m->seg != SEG_GS &&
-           m->asize == (wide(g) ? 8 : 4) && m->size <= STACK_SPAN;
+           m->asize == word(g) && m->size <= STACK_SPAN;
 }
 
 struct stub *gen_check_stack(struct gen *g, s32 disp, unsigned size, bool write)
@@ -102,8 +102,7 @@ u32 gen_window_thunk(struct gen *g)
 {
     u32 start = g->e.at;
 
-    /* Called: the return address lies below the CPU. */
-    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP */
+    pop_site(g);
     env_store(g, true, T0, AT_ENV(t0));
     move_window(g);
     env_load(g, true, T0, AT_ENV(t0));
@@ -149,7 +148,7 @@ u32 gen_stack_thunk(struct gen *g, bool write, u32 miss)
     struct emit *e = &g->e;
     u32 start = e->at, end;
 
-    emit_rm(e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP */
+    pop_site(g);
     env_store(g, true, T0, AT_ENV(t0));
     end = gen_compare_page(g, STACK_SPAN, write);
     gen_add_page(g);

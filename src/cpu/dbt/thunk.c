@@ -14,6 +14,13 @@ static void copy_registers(struct gen *g, unsigned op)
             emit_rm(&g->e, true, op, host_of(n), H_RSP, AT_GPR(n));
 }
 
+static void registers_in(struct gen *g)
+{
+    emit_rm(&g->e, false, 0x1b7, H_RAX, H_RSP, AT_NEAR(flags));
+    eb(&g->e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* as gen_flags_restore */
+    copy_registers(g, OP_MOV_LOAD);
+}
+
 /* Vector registers to or from struct vcpu. Whole YMM registers where the host has them. */
 static void copy_vectors(struct gen *g, bool store)
 {
@@ -89,26 +96,9 @@ static void call_fn(struct gen *g, helper_fn *fn)
     emit_rm(e, true, OP_MOV_LOAD, H_RSP, H_RSP, 0); /* enter() has left it there */
     env_store(g, true, H_RAX, AT_ENV(go));
     when(g, AT_NEAR(vec_wanted), CC_E, vectors_in);
-    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_NEAR(flags));
-    eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3); /* as gen_flags_restore */
-    copy_registers(g, OP_MOV_LOAD);
+    registers_in(g);
     env_load(g, true, T0, AT_ENV(t0));
     emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go)); /* JMP */
-}
-
-/* The return address is that of the site. The flags stay. */
-static void pop_site(struct gen *g)
-{
-    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site)); /* POP: the address counts after it */
-}
-
-static u32 helper(struct gen *g, helper_fn *fn)
-{
-    u32 start = g->e.at;
-
-    pop_site(g);
-    call_fn(g, fn);
-    return start;
 }
 
 /* What two thunks share: the flags are in dbt_near, or the host's still. From an exit to another
@@ -129,6 +119,14 @@ static u32 called_with_flags(struct gen *g, bool far, u32 shared)
         emit_rr(&g->e, true, OP_MOV_STORE, T1, H_RCX);
     gen_flags_save(g, EFLAGS_ARITH);
     emit_jmp(&g->e, shared);
+    return start;
+}
+
+static u32 helper(struct gen *g, helper_fn *fn)
+{
+    u32 start = called(g);
+
+    call_fn(g, fn);
     return start;
 }
 
@@ -194,9 +192,7 @@ static u32 enter(struct gen *g)
     emit_rm(e, true, OP_MOV_STORE, H_RSP, H_RDI, AT_ENV(host_sp));
     emit_rm(e, true, OP_MOV_STORE, H_RSI, H_RDI, AT_ENV(go));
     emit_rr(e, true, OP_MOV_STORE, H_RDI, H_RSP);
-    emit_rm(e, false, 0x1b7, H_RAX, H_RSP, AT_NEAR(flags));
-    eb(e, (const u8[]){0x04, 0x7f, 0x9e}, 3);
-    copy_registers(g, OP_MOV_LOAD);
+    registers_in(g);
     emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go));
     return start;
 }
@@ -216,10 +212,8 @@ static u32 leave(struct gen *g)
 
 static u32 vec_load(struct gen *g)
 {
-    u32 start = g->e.at;
+    u32 start = called(g);
 
-    /* Called: the return address lies below the CPU. */
-    emit_rm(&g->e, false, 0x8f, 0, H_RSP, AT_ENV(site));
     vectors_in(g);
     emit_rm(&g->e, false, 0xff, 4, H_RSP, AT_ENV(site));
     return start;
