@@ -64,6 +64,15 @@ int bus_claim(struct bus *bus, u64 first, u64 last, const struct bus_ops *ops, v
     return 0;
 }
 
+void bus_unclaim(struct bus *bus, u64 first)
+{
+    size_t at = find_slot(bus, first);
+
+    BUG_ON(at == bus->nclaims || bus->claims[at].first != first);
+    bus->nclaims--;
+    memmove(&bus->claims[at], &bus->claims[at + 1], (bus->nclaims - at) * sizeof(*bus->claims));
+}
+
 void bus_release(struct bus *bus, void *dev)
 {
     size_t to = 0;

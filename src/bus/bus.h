@@ -38,6 +38,8 @@ void bus_dispose(struct bus *bus);
 /* -EEXIST when the range meets another claim, -ENOMEM. `name` and `dev` are not owned. */
 must_check int bus_claim(struct bus *bus, u64 first, u64 last, const struct bus_ops *ops, void *dev,
                          const char *name);
+/* Removes the claim that begins at `first`. */
+void bus_unclaim(struct bus *bus, u64 first);
 /* Removes every claim of `dev`. */
 void bus_release(struct bus *bus, void *dev);
 

@@ -76,8 +76,6 @@ static void note_write(struct vcpu *c, u8 *host, u64 page, unsigned size)
 
 static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned size, u64 val)
 {
-    struct mem_page *page;
-
     if (!p->host) {
         device_write(c, p->gpa, size, val);
         return;
@@ -101,8 +99,7 @@ static no_tsan void write_place(struct vcpu *c, const struct place *p, unsigned 
         for (unsigned n = 0; n < size; n++)
             host_st8(p->host + n, (u8)(val >> (8 * n)));
     }
-    page = &c->vm->mem->pages[p->page];
-    if (atomic_load(&page->has_code)) {
+    if (atomic_load(&c->vm->mem->pages[p->page].has_code)) {
         mem_code_changed(c->vm->mem, p->page);
         c->leave = true;
     }
@@ -349,7 +346,7 @@ bool lin_cmpxchg(struct vcpu *c, gva_t va, unsigned size, u64 *old, u64 new, uns
     if (unlikely(c->trial != NULL))
         note_write(c, p.host, p.page, size);
     ok = host_cmpxchg(p.host, size, old, new);
-    mem_code_written(c->vm->mem, p.gpa, size);
+    mem_page_written(c->vm->mem, p.page);
     c->leave = true;
     if (unlikely(c->dr7 & 0xff))
         dr_check_data(c, va, size, true);
@@ -383,7 +380,7 @@ no_tsan bool lin_cmpxchg16(struct vcpu *c, gva_t va, u64 old[2], const u64 new[2
                        "+d"(old[1]), [mem] "+m"(*(unsigned __int128 *)(void *)p.host)
                      : "b"(new[0]), "c"(new[1])
                      : "memory");
-    mem_code_written(c->vm->mem, p.gpa, 16);
+    mem_page_written(c->vm->mem, p.page);
     c->leave = true;
     if (unlikely(c->dr7 & 0xff))
         dr_check_data(c, va, 16, true);

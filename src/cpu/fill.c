@@ -20,6 +20,7 @@ struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
 {
     unsigned mmu = how & MMU_INDEX_MASK;
     u32 pfec = access;
+    u64 read_page, write_page;
     struct walk w;
     struct place p;
 
@@ -32,12 +33,16 @@ struct place tlb_fill(struct vcpu *c, gva_t va, u32 access, unsigned how)
     if (!page_walk(c, va, mmu, &pfec, &w))
         cpu_raise_pf(c, va, pfec);
     p.gpa = w.gpa;
-    p.page = mem_page_of(c->vm->mem, w.gpa);
+    read_page = mem_page_for(c->vm->mem, w.gpa, vcpu_view(c), MEM_READ);
+    write_page = mem_page_for(c->vm->mem, w.gpa, vcpu_view(c), MEM_WRITE);
+    p.page = access & PFEC_W ? write_page : read_page;
     p.host = NULL;
-    if (p.page == UINT64_MAX || is_lapic_page(c, w.gpa))
+    if (p.page == MEM_NO_PAGE || is_lapic_page(c, w.gpa))
         return p;
-    p.host = mem_ptr(c->vm->mem, w.gpa);
-    tlb_insert(c, va, mmu, &w, p.host - (va & (PAGE_SIZE - 1)));
+    p.host = mem_page_host(c->vm->mem, p.page) + (w.gpa & (PAGE_SIZE - 1));
+    w.writable &= read_page == write_page;
+    if (read_page == write_page || !(access & PFEC_W))
+        tlb_insert(c, va, mmu, &w, p.host - (va & (PAGE_SIZE - 1)));
     return p;
 }
 
@@ -46,7 +51,8 @@ bool fetch_leads_to(struct vcpu *c, gva_t va, unsigned mmu, u64 page)
     u32 pfec = PFEC_I | (mmu == MMU_USER ? PFEC_U : 0);
     struct walk w;
 
-    return page_walk(c, va, mmu, &pfec, &w) && mem_page_of(c->vm->mem, w.gpa) == page &&
+    return page_walk(c, va, mmu, &pfec, &w) &&
+           mem_page_for(c->vm->mem, w.gpa, vcpu_view(c), MEM_READ) == page &&
            !is_lapic_page(c, w.gpa);
 }
 

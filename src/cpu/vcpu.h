@@ -134,6 +134,7 @@ struct vcpu {
     u64 pending_db; /* DR6 bits of a trap-class #DB due after this instruction */
     u8 activity;    /* enum activity */
     bool nmi_blocked;
+    bool smm;        /* in system management mode */
     bool look;       /* an interrupt may be there that nothing in `req` tells of: when the CPU next
                         may take one, it looks */
     bool exclusive;  /* between exclusive_begin and exclusive_end */
@@ -169,6 +170,12 @@ static inline bool vcpu_has(const struct vcpu *c, enum x86_feature f)
 static inline bool vcpu_is_amd(const struct vcpu *c)
 {
     return c->vm->model.vendor[0] == 'A';
+}
+
+/* Which map of the first megabyte the CPU sees. */
+static inline enum mem_view vcpu_view(const struct vcpu *c)
+{
+    return c->smm ? MEM_SMM : MEM_NORMAL;
 }
 
 static inline bool is_protected(const struct vcpu *c) /* protected or long mode, not virtual-8086 */

@@ -5,15 +5,21 @@
 
 #include <sys/random.h>
 
+void vm_map_changed(void *opaque)
+{
+    struct vm *vm = opaque;
+
+    for (unsigned n = 0; n < vm->ncpus; n++)
+        if (vm->cpu[n])
+            vcpu_request(vm->cpu[n], REQ_TLB_FLUSH);
+}
+
 void vm_set_a20(struct vm *vm, bool on)
 {
     u64 mask = on ? ~(u64)0 : ~BIT64(20);
 
-    if (atomic_exchange(&vm->a20_mask, mask) == mask)
-        return;
-    for (unsigned n = 0; n < vm->ncpus; n++)
-        if (vm->cpu[n])
-            vcpu_request(vm->cpu[n], REQ_TLB_FLUSH);
+    if (atomic_exchange(&vm->a20_mask, mask) != mask)
+        vm_map_changed(vm);
 }
 
 u64 vm_random(struct vm *vm)

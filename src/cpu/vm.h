@@ -56,3 +56,5 @@ u64 vm_random(struct vm *vm);
 
 /* Line A20: off clears bit 20 of physical addresses. Any thread. */
 void vm_set_a20(struct vm *vm, bool on);
+/* For mem.on_map_changed: every CPU drops its translations. Any thread. */
+void vm_map_changed(void *vm);

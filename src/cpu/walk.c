@@ -8,8 +8,9 @@
 #define MAX_RETRIES 1000
 
 struct entry {
-    u8 *host; /* NULL: not in RAM, or a PDPTE register */
-    gpa_t gpa;
+    u8 *host;   /* NULL: not in memory, or a PDPTE register */
+    u64 page;   /* if host is set */
+    bool fixed; /* in ROM: accessed and dirty bits stay as they are */
     u64 val;
 };
 
@@ -23,12 +24,16 @@ static bool load_entry(struct vcpu *c, struct path *p, gpa_t gpa)
 {
     struct entry *e = &p->e[p->n++];
 
-    e->gpa = gpa & atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
-    e->host = mem_ptr(c->vm->mem, e->gpa);
-    if (!e->host)
+    gpa &= atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
+    e->page = mem_page_for(c->vm->mem, gpa, vcpu_view(c), MEM_READ);
+    if (e->page == MEM_NO_PAGE) {
+        e->host = NULL;
         e->val = ~(u64)0; /* an unclaimed bus reads as ones */
-    else
-        e->val = p->entry_size == 8 ? host_ld64(e->host) : host_ld32(e->host);
+        return true;
+    }
+    e->host = mem_page_host(c->vm->mem, e->page) + (gpa & (PAGE_SIZE - 1));
+    e->fixed = mem_page_for(c->vm->mem, gpa, vcpu_view(c), MEM_WRITE) != e->page;
+    e->val = p->entry_size == 8 ? host_ld64(e->host) : host_ld32(e->host);
     return e->val & PTE_P;
 }
 
@@ -37,7 +42,7 @@ static no_tsan bool update_entry(struct vcpu *c, const struct path *p, struct en
 {
     bool ok;
 
-    if ((e->val & set) == set || !e->host)
+    if ((e->val & set) == set || !e->host || e->fixed)
         return true;
     if (p->entry_size == 8) {
         u64 old = e->val;
@@ -50,7 +55,7 @@ static no_tsan bool update_entry(struct vcpu *c, const struct path *p, struct en
     }
     if (ok) {
         e->val |= set;
-        mem_code_written(c->vm->mem, e->gpa, p->entry_size);
+        mem_page_written(c->vm->mem, e->page);
     }
     return ok;
 }

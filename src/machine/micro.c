@@ -286,6 +286,8 @@ int micro_init(struct machine *m, const struct machine_host *host, struct err *e
         err_prefix(err, "--memory");
         return rc;
     }
+    m->vm.mem->on_map_changed = vm_map_changed;
+    m->vm.mem->on_map_opaque = &m->vm;
     rc = init_cpus(m, err);
     if (rc)
         return rc;

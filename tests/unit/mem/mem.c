@@ -127,7 +127,7 @@ static void writers_tell_of_code_pages_only(void)
     CHECK_EQ(mem->pages[4].code_gen, 2);
     CHECK_EQ(mem_read(mem, 0x2000, buf, sizeof(buf)), 0);
     CHECK_EQ(mem->pages[2].code_gen, 4);
-    mem_code_written(mem, 0x2000, 1);
+    mem_page_written(mem, 2);
     CHECK_EQ(mem->pages[2].code_gen, 5);
     mem_free(mem);
 }

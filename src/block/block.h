@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A disk image as devices see it: requests that complete later. Worker threads do the I/O, so that
+ * a slow disk stops no virtual CPU.
+ *
+ * block_submit is called under the machine's lock; `done` is called by a worker thread that has
+ * taken that lock. The rest: any thread, without the lock where it says so.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/err.h"
+
+#include <pthread.h>
+
+#define BLOCK_SECTOR 512u
+
+struct block;
+
+enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_ZERO };
+
+/* Owned by the device, untouched by it from submission to `done`, which may submit it again. */
+struct block_req {
+    enum block_op op;
+    u64 offset; /* bytes, any alignment */
+    u64 len;
+    u8 *buf; /* of len bytes, for READ and WRITE */
+    /* rc: 0 or -errno as the host gave it; -EINVAL beyond the end, -EROFS. */
+    void (*done)(struct block_req *req, int rc);
+    void *opaque;
+    struct block_req *next; /* the block layer's */
+};
+
+struct block_config {
+    const char *path; /* a file or a host block device */
+    bool read_only;
+    bool snapshot;      /* writes go to a temporary file that ends with the process */
+    const char *format; /* "raw" for now; NULL: raw */
+};
+
+/* Opens it and starts its workers. `lock` is the machine's. -errno with a message that names the
+   file. Lock not held. */
+must_check int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
+                          struct err *err);
+/* Ends all requests (`done` is called), flushes, closes. Lock not held. */
+void block_close(struct block *b);
+
+u64 block_size(const struct block *b); /* bytes; a multiple of BLOCK_SECTOR, rounded up */
+bool block_read_only(const struct block *b);
+
+/* Requests may run in any order and side by side; a FLUSH covers the writes that were done before
+   it was submitted. */
+void block_submit(struct block *b, struct block_req *req);
+/* Waits until nothing is in flight. Lock held once by the caller; let go of while waiting. */
+void block_drain(struct block *b);
