@@ -7,6 +7,7 @@
 
 #include "ctl/option.h"
 #include "ctl/suggest.h"
+#include "machine/machine.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -210,8 +211,8 @@ int config_parse_args(struct machine_config *cfg, int argc, char *const *argv,
 
 int config_check(const struct machine_config *cfg, struct err *err)
 {
-    if (!cfg->kernel)
-        return err_set(err, EINVAL, "no kernel given; say --kernel FILE");
+    if (!cfg->kernel && !machine_is_pc(cfg))
+        return err_set(err, EINVAL, "nothing to boot; say --kernel FILE, or --bios FILE");
     if (cfg->trace_file && !cfg->trace)
         return err_set(err, EINVAL, "--trace-file without --trace: nothing would be logged");
     return 0;

@@ -80,6 +80,14 @@ static int set_serial(struct machine_config *cfg, const struct option_def *def, 
     return set_list(cfg, def, value, err);
 }
 
+static int set_debugcon(struct machine_config *cfg, const struct option_def *def, const char *value,
+                        struct err *err)
+{
+    int rc = chardev_check(value, err);
+
+    return rc ? rc : set_string(cfg, def, value, err);
+}
+
 static int set_switch(struct machine_config *cfg, const struct option_def *def, const char *value,
                       struct err *err)
 {
@@ -239,7 +247,27 @@ static int set_trace(struct machine_config *cfg, const struct option_def *def, c
     AT(f), .count = offsetof(struct machine_config, n),                                            \
            .max = ARRAY_SIZE(((struct machine_config *)0)->f)
 
+static int set_board(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    if (strcmp(value, "pc") != 0 && strcmp(value, "micro") != 0)
+        return err_set(err, EINVAL, "no machine '%.40s'; there are pc and micro", value);
+    return set_string(cfg, def, value, err);
+}
+
 static const struct option_def options[] = {
+    {.name = "machine",
+     .arg = "pc|micro",
+     .help = "a PC with a BIOS, or one that boots a kernel directly (by what is to be booted)",
+     .set = set_board,
+     .owns_string = true,
+     AT(board)},
+    {.name = "bios",
+     .arg = "FILE",
+     .help = "firmware image (SeaBIOS)",
+     .set = set_string,
+     .owns_string = true,
+     AT(bios)},
     {.name = "kernel",
      .arg = "FILE",
      .help = "Linux bzImage, ELF file with a PVH note, or Multiboot kernel",
@@ -301,6 +329,12 @@ static const struct option_def options[] = {
      .help = "stdio, none, file:PATH or unix:PATH; up to four (stdio)",
      .set = set_serial,
      LIST(serial, nserial)},
+    {.name = "debugcon",
+     .arg = "PORT",
+     .help = "where firmware's messages (port 402h) go: as --serial",
+     .set = set_debugcon,
+     .owns_string = true,
+     AT(debugcon)},
     {.name = "name",
      .arg = "NAME",
      .help = "name of the machine, for messages",

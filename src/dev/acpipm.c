@@ -37,6 +37,9 @@ struct acpipm {
     struct clock *clk;
     struct irq sci, poweroff;
     struct timer timer; /* the next carry */
+    u16 base;           /* of the block; 0: nowhere */
+    void (*command_written)(void *opaque);
+    void *command_opaque;
     u16 status, enable, control;
     u16 gpe_status, gpe_enable;
     u8 apm[2];  /* SMI command and status port */
@@ -159,10 +162,29 @@ static void apm_write(void *dev, u64 off, unsigned size, u64 val)
     else if (val == ACPIPM_ACPI_DISABLE)
         pm->control &= (u16)~SCI_EN;
     update(pm);
+    if (pm->command_written)
+        pm->command_written(pm->command_opaque);
 }
 
 static const struct bus_ops pm_ops = {.read = pm_read, .write = pm_write, .max_size = 4};
 static const struct bus_ops apm_ops = {.read = apm_read, .write = apm_write, .max_size = 1};
+
+void acpipm_place(struct acpipm *pm, u16 base)
+{
+    if (pm->base == base)
+        return;
+    if (pm->base)
+        bus_unclaim(pm->pio, pm->base);
+    pm->base = base && !bus_claim(pm->pio, base, base + ACPIPM_LEN - 1ull, &pm_ops, pm, "acpipm")
+                   ? base
+                   : 0;
+}
+
+void acpipm_on_command(struct acpipm *pm, void (*written)(void *opaque), void *opaque)
+{
+    pm->command_written = written;
+    pm->command_opaque = opaque;
+}
 
 void acpipm_power_button(struct acpipm *pm)
 {
@@ -214,9 +236,11 @@ int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct irq sci, s
     *pm = (struct acpipm){.pio = pio, .clk = clk, .sci = sci, .poweroff = poweroff};
     timer_init(&pm->timer, carried, pm);
     acpipm_reset(pm);
-    rc = bus_claim(pio, base, base + ACPIPM_LEN - 1ull, &pm_ops, pm, "acpipm");
-    if (!rc)
-        rc = bus_claim(pio, ACPIPM_SMI_CMD, ACPIPM_SMI_CMD + 1, &apm_ops, pm, "acpipm");
+    rc = bus_claim(pio, ACPIPM_SMI_CMD, ACPIPM_SMI_CMD + 1, &apm_ops, pm, "acpipm");
+    if (!rc && base) {
+        acpipm_place(pm, base);
+        rc = pm->base ? 0 : -EEXIST;
+    }
     if (rc) {
         acpipm_free(pm);
         return rc;

@@ -26,14 +26,19 @@
 struct acpipm;
 
 /*
- * sci is level-triggered, active high here. poweroff is pulsed on entry to S5; `reset` is for
- * waking from S3, which is not modelled, and is not driven. -ENOMEM, -EEXIST.
+ * `base` is 0 where another device places the block. sci is level-triggered, active high here.
+ * poweroff is pulsed on entry to S5; `reset` is for waking from S3, which is not modelled, and is
+ * not driven. -ENOMEM, -EEXIST.
  */
 must_check int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct irq sci,
                           struct clock *clk, struct irq poweroff, struct irq reset);
 void acpipm_reset(struct acpipm *pm);
 void acpipm_free(struct acpipm *pm);
 
+/* Moves the block to another port; 0 hides it, as does a place that is taken. */
+void acpipm_place(struct acpipm *pm, u16 base);
+/* `written` is called after each write to the SMI command port; NULL: nobody is. */
+void acpipm_on_command(struct acpipm *pm, void (*written)(void *opaque), void *opaque);
 /* Someone pressed the power button. */
 void acpipm_power_button(struct acpipm *pm);
 /* General-purpose event n (0..15) happened. */

@@ -53,6 +53,9 @@ struct fwcfg {
     const struct item *current; /* NULL if there is no such item */
     u64 offset;                 /* in current; may be past its end */
     u64 dma_addr;
+    void (*about_to_read)(void *opaque);
+    void *read_opaque;
+    bool told; /* about_to_read was called */
 };
 
 static const struct item *find(const struct fwcfg *f, u16 key)
@@ -67,6 +70,10 @@ static const struct item *find(const struct fwcfg *f, u16 key)
 
 static void select_item(struct fwcfg *f, u16 key)
 {
+    if (key > FWCFG_ID && f->about_to_read && !f->told) {
+        f->told = true;
+        f->about_to_read(f->read_opaque);
+    }
     f->current = find(f, key & (u16)~KEY_WRITE);
     f->offset = 0;
 }
@@ -233,8 +240,27 @@ int fwcfg_add_file(struct fwcfg *f, const char *name, const void *data, size_t n
     return 0;
 }
 
+void fwcfg_update_file(struct fwcfg *f, const char *name, const void *data, size_t n)
+{
+    for (unsigned i = 0; i < f->nfiles; i++) {
+        const u8 *entry = f->dir + 4 + i * DIR_ENTRY;
+        const struct item *item = find(f, be16toh(le16(entry + 4)));
+        if (strcmp((const char *)entry + DIR_NAME, name) != 0)
+            continue;
+        BUG_ON(item->size != n);
+        memcpy(item->data, data, n);
+    }
+}
+
+void fwcfg_on_read(struct fwcfg *f, void (*about_to_read)(void *opaque), void *opaque)
+{
+    f->about_to_read = about_to_read;
+    f->read_opaque = opaque;
+}
+
 void fwcfg_reset(struct fwcfg *f)
 {
+    f->told = false;
     f->dma_addr = 0;
     select_item(f, FWCFG_SIGNATURE);
 }

@@ -30,3 +30,8 @@ must_check int fwcfg_add_i32(struct fwcfg *f, u16 key, u32 val);
 must_check int fwcfg_add_i64(struct fwcfg *f, u16 key, u64 val);
 /* Copies a file and lists it in the directory. -ENAMETOOLONG, -EEXIST, -ENOSPC, -ENOMEM. */
 must_check int fwcfg_add_file(struct fwcfg *f, const char *name, const void *data, size_t n);
+/* Other bytes for a file, as many as it has. */
+void fwcfg_update_file(struct fwcfg *f, const char *name, const void *data, size_t n);
+/* `about_to_read` is called before the guest selects anything but the signature, the first time
+   after a reset: files may be updated then. */
+void fwcfg_on_read(struct fwcfg *f, void (*about_to_read)(void *opaque), void *opaque);

@@ -19,7 +19,6 @@
 #define OEM_ID     "DOMUS"
 #define CREATOR_ID "DOMU"
 
-#define RSDP_LEN 36
 #define FACS_LEN 64
 #define FADT_LEN 276
 
@@ -88,13 +87,23 @@ static void table_end(struct acpi_tables *t)
     buf_checksum(&t->buf, tab->at + 9, tab->at, tab->len);
 }
 
-/* The guest address of a table that was built already. */
-static u32 table_addr(const struct acpi_tables *t, const char *sig)
+/* Where a table is that was built already. */
+static size_t table_at(const struct acpi_tables *t, const char *sig)
 {
     for (unsigned i = 0; i < t->n; i++)
         if (!strcmp(t->table[i].sig, sig))
-            return t->base + (u32)t->table[i].at;
+            return t->table[i].at;
     BUG_ON(true);
+}
+
+/* Appends the guest address of what lies at `to` in the block. */
+static void put_pointer(struct acpi_tables *t, u8 size, size_t to)
+{
+    u64 addr = t->base + to;
+
+    BUG_ON(t->npointers == ACPI_POINTERS_MAX);
+    t->pointer[t->npointers++] = (struct acpi_pointer){t->buf.len, size};
+    buf_bytes(&t->buf, &addr, size);
 }
 
 /* 5.2.10. Not a table with a header and a checksum; 64-byte aligned. */
@@ -185,10 +194,10 @@ static void build_fadt(struct acpi_tables *t, const struct fw_platform *plat)
     struct buf *b = &t->buf;
     size_t at = table_begin(t, "FACP", 6);
 
-    buf_u32(b, table_addr(t, "FACS"));
-    buf_u32(b, table_addr(t, "DSDT"));
+    put_pointer(t, 4, table_at(t, "FACS"));
+    put_pointer(t, 4, table_at(t, "DSDT"));
     fadt_fixed_hardware(b, plat);
-    buf_u16(b, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_VGA | BOOT_NO_ASPM);
+    buf_u16(b, BOOT_LEGACY_DEVICES | BOOT_8042 | BOOT_NO_ASPM | (plat->has_vga ? 0 : BOOT_NO_VGA));
     buf_u8(b, 0);
     buf_u32(b, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_RESET_REG_SUP |
                    (ACPIPM_TMR_VAL_EXT ? FADT_TMR_VAL_EXT : 0));
@@ -197,7 +206,7 @@ static void build_fadt(struct acpi_tables *t, const struct fw_platform *plat)
     buf_u16(b, 0); /* ARM boot flags */
     buf_u8(b, 0);  /* minor version: 6.0 */
     buf_u64(b, 0); /* the FACS' 32-bit address is used */
-    buf_u64(b, table_addr(t, "DSDT"));
+    put_pointer(t, 8, table_at(t, "DSDT"));
     fadt_extended(b, plat);
     buf_u64(b, 0); /* hypervisor vendor identity */
     BUG_ON(!b->failed && b->len - at != FADT_LEN);
@@ -263,7 +272,9 @@ static void build_madt(struct acpi_tables *t, const struct fw_platform *plat)
     buf_u32(b, plat->ioapic_base);
     buf_u32(b, 0); /* first GSI */
     madt_override(b, 0, PIT_GSI, MPS_CONFORMS);
-    madt_override(b, plat->sci_irq, plat->sci_irq, MPS_LEVEL_HIGH);
+    for (u8 irq = 0; irq < 16; irq++)
+        if (irq == plat->sci_irq || plat->pci_irqs & BIT(irq))
+            madt_override(b, irq, irq, MPS_LEVEL_HIGH);
     madt_nmi(b, false);
     if (plat->ncpus > XAPIC_CPUS)
         madt_nmi(b, true);
@@ -285,18 +296,16 @@ static void build_hpet(struct acpi_tables *t, const struct fw_platform *plat)
 }
 
 /* 5.2.7, 5.2.8: pointers of 4 or 8 bytes to all that the FADT does not point to. */
-static void build_root(struct acpi_tables *t, const char *sig, unsigned width)
+static void build_root(struct acpi_tables *t, const char *sig, u8 width)
 {
     static const char *const listed[] = {"FACP", "APIC", "HPET"};
     unsigned n = t->n;
 
     table_begin(t, sig, 1);
     for (unsigned i = 0; i < n; i++)
-        for (unsigned k = 0; k < ARRAY_SIZE(listed); k++) {
-            u64 addr = t->base + t->table[i].at;
+        for (unsigned k = 0; k < ARRAY_SIZE(listed); k++)
             if (!strcmp(t->table[i].sig, listed[k]))
-                buf_bytes(&t->buf, &addr, width);
-        }
+                put_pointer(t, width, t->table[i].at);
     table_end(t);
 }
 
@@ -310,11 +319,11 @@ static void fill_rsdp(struct acpi_tables *t)
     memcpy(b->data, "RSD PTR ", 8);
     memcpy(b->data + 9, OEM_ID " ", 6);
     buf_put8(b, 15, 2); /* revision */
-    buf_put32(b, 16, table_addr(t, "RSDT"));
-    buf_put32(b, 20, RSDP_LEN);
-    buf_put64(b, 24, table_addr(t, "XSDT"));
+    buf_put32(b, 16, t->base + (u32)table_at(t, "RSDT"));
+    buf_put32(b, 20, ACPI_RSDP_LEN);
+    buf_put64(b, 24, t->base + table_at(t, "XSDT"));
     buf_checksum(b, 8, 0, 20);
-    buf_checksum(b, 32, 0, RSDP_LEN);
+    buf_checksum(b, 32, 0, ACPI_RSDP_LEN);
 }
 
 int acpi_build(struct acpi_tables *t, const struct fw_platform *plat, u32 base, struct err *err)
@@ -325,7 +334,7 @@ int acpi_build(struct acpi_tables *t, const struct fw_platform *plat, u32 base, 
         return err_set(err, EINVAL,
                        "%u CPUs need a CPU model with x2APIC; without it at most %u are possible",
                        plat->ncpus, XAPIC_CPUS);
-    buf_zero(&t->buf, RSDP_LEN);
+    buf_zero(&t->buf, ACPI_RSDP_LEN);
     build_facs(t);
     build_dsdt(t, plat);
     build_fadt(t, plat);

@@ -5,7 +5,9 @@
 #include "fw/buf.h"
 #include "fw/platform.h"
 
-#define ACPI_TABLES_MAX 12
+#define ACPI_RSDP_LEN     36 /* at the start of the block */
+#define ACPI_TABLES_MAX   12
+#define ACPI_POINTERS_MAX 24
 
 struct acpi_tables {
     struct buf buf; /* the RSDP is at its start */
@@ -14,6 +16,11 @@ struct acpi_tables {
         size_t at, len;       /* in buf */
     } table[ACPI_TABLES_MAX]; /* in order of address; the RSDP is not among them */
     unsigned n;
+    struct acpi_pointer {
+        size_t at; /* in buf: the guest address of something else in it */
+        u8 size;   /* 4 or 8 */
+    } pointer[ACPI_POINTERS_MAX];
+    unsigned npointers;
     u32 base; /* guest address of the block */
 };
 

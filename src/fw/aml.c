@@ -15,8 +15,15 @@ enum aml_op { /* ACPI 6.4 section 20.3 */
               OP_SCOPE = 0x10,
               OP_BUFFER = 0x11,
               OP_PACKAGE = 0x12,
+              OP_METHOD = 0x14,
               OP_DUAL_NAME = 0x2e,
+              OP_MULTI_NAME = 0x2f,
               OP_EXT = 0x5b,
+              OP_DWORD_FIELD = 0x8a,
+              OP_IF = 0xa0,
+              OP_RETURN = 0xa4,
+              OP_EXT_REGION = 0x80,
+              OP_EXT_FIELD = 0x81,
               OP_EXT_DEVICE = 0x82,
 };
 
@@ -47,16 +54,22 @@ static void name_seg(struct buf *b, const char *seg)
     buf_bytes(b, seg, 4);
 }
 
-/* NameString: an optional root, then one or two segments. */
-static void name_path(struct buf *b, const char *path)
+/* NameString: an optional root, then segments with dots between. */
+void aml_path(struct buf *b, const char *path)
 {
+    size_t n;
+
     if (*path == '\\')
         buf_u8(b, (u8)*path++);
-    if (strlen(path) == 9)
+    n = (strlen(path) + 1) / 5;
+    if (n == 2)
         buf_u8(b, OP_DUAL_NAME);
-    name_seg(b, path);
-    if (strlen(path) == 9)
-        name_seg(b, path + 5);
+    if (n > 2) {
+        buf_u8(b, OP_MULTI_NAME);
+        buf_u8(b, (u8)n);
+    }
+    for (size_t i = 0; i < n; i++)
+        name_seg(b, path + 5 * i);
 }
 
 size_t aml_scope(struct buf *b, const char *path)
@@ -65,7 +78,7 @@ size_t aml_scope(struct buf *b, const char *path)
 
     buf_u8(b, OP_SCOPE);
     mark = b->len;
-    name_path(b, path);
+    aml_path(b, path);
     return mark;
 }
 
@@ -88,6 +101,68 @@ size_t aml_package(struct buf *b, u8 elements)
     mark = b->len;
     buf_u8(b, elements);
     return mark;
+}
+
+size_t aml_method(struct buf *b, const char *seg, u8 args)
+{
+    size_t mark;
+
+    buf_u8(b, OP_METHOD);
+    mark = b->len;
+    name_seg(b, seg);
+    buf_u8(b, (u8)(args | BIT(3)));
+    return mark;
+}
+
+size_t aml_if(struct buf *b)
+{
+    buf_u8(b, OP_IF);
+    return b->len;
+}
+
+void aml_op(struct buf *b, enum aml_operator op)
+{
+    buf_u8(b, (u8)op);
+}
+
+void aml_var(struct buf *b, enum aml_variable v)
+{
+    buf_u8(b, (u8)v);
+}
+
+void aml_return(struct buf *b)
+{
+    buf_u8(b, OP_RETURN);
+}
+
+void aml_dword_field(struct buf *b, enum aml_variable var, u8 at, const char *seg)
+{
+    buf_u8(b, OP_DWORD_FIELD);
+    buf_u8(b, (u8)var);
+    aml_int(b, at);
+    name_seg(b, seg);
+}
+
+void aml_pci_bytes(struct buf *b, const char *region, u8 off, u8 n, const char *const *segs)
+{
+    size_t mark;
+
+    buf_u8(b, OP_EXT);
+    buf_u8(b, OP_EXT_REGION);
+    name_seg(b, region);
+    buf_u8(b, 2); /* PCI_Config */
+    aml_int(b, off);
+    aml_int(b, n);
+    buf_u8(b, OP_EXT);
+    buf_u8(b, OP_EXT_FIELD);
+    mark = b->len;
+    name_seg(b, region);
+    buf_u8(b, 1); /* ByteAcc */
+    for (u8 i = 0; i < n; i++) {
+        name_seg(b, segs[i]);
+        buf_u8(b, 8); /* bits */
+    }
+    aml_end(b, mark);
 }
 
 void aml_name(struct buf *b, const char *seg)
@@ -167,6 +242,26 @@ void res_irq(struct buf *r, u8 irq)
     buf_u16(r, (u16)BIT(irq));
 }
 
+void res_dma(struct buf *r, u8 channel)
+{
+    buf_u8(r, 0x2a); /* small, type 5, 2 bytes */
+    buf_u8(r, (u8)BIT(channel));
+    buf_u8(r, 0);
+}
+
+void res_interrupts(struct buf *r, u16 mask)
+{
+    unsigned n = (unsigned)__builtin_popcount(mask);
+
+    buf_u8(r, 0x89); /* large, extended interrupt */
+    buf_u16(r, (u16)(2 + 4 * n));
+    buf_u8(r, 0x09); /* consumer, level-triggered, active high, shared */
+    buf_u8(r, (u8)n);
+    for (u32 irq = 0; irq < 16; irq++)
+        if (mask & BIT(irq))
+            buf_u32(r, irq);
+}
+
 void res_memory32(struct buf *r, u32 base, u32 len)
 {
     buf_u8(r, 0x86); /* large, fixed 32-bit memory */
@@ -215,13 +310,12 @@ void res_memory_window(struct buf *r, u32 first, u32 last)
     buf_u32(r, last - first + 1);
 }
 
-void aml_crs(struct buf *b, struct buf *r)
+void aml_resources(struct buf *b, struct buf *r)
 {
     size_t mark;
 
     buf_u8(r, 0x79); /* end tag; a checksum of 0 is always right */
     buf_u8(r, 0);
-    aml_name(b, "_CRS");
     buf_u8(b, OP_BUFFER);
     mark = b->len;
     aml_int(b, r->len);
@@ -229,4 +323,16 @@ void aml_crs(struct buf *b, struct buf *r)
     aml_end(b, mark);
     b->failed |= r->failed;
     buf_dispose(r);
+}
+
+void aml_crs(struct buf *b, struct buf *r)
+{
+    aml_name(b, "_CRS");
+    aml_resources(b, r);
+}
+
+void aml_prs(struct buf *b, struct buf *r)
+{
+    aml_name(b, "_PRS");
+    aml_resources(b, r);
 }

@@ -80,7 +80,7 @@ static unsigned put_pci_interrupts(struct buf *b)
     for (u8 slot = 0; slot < 32; slot++)
         for (u8 pin = 0; pin < 4; pin++, n++)
             put_interrupt(b, IO_INTERRUPT, INT, FLAGS_PCI, BUS_PCI, (u8)(slot << 2 | pin),
-                          IOAPIC_ID, (u8)(16 + (slot + pin) % 4));
+                          IOAPIC_ID, (u8)(16 + (slot + pin + 3) % 4));
     return n;
 }
 

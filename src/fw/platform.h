@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What firmware tables say about the machine: filled in by src/machine, which built it so.
-   A PCI host bridge (dev/pcihost.h) and an 8042 are always there. */
+   A PCI host bridge (dev/pcihost.h) and an 8042 are always there; without pci_irqs, the PCI
+   interrupts A to D are GSIs 16 to 19. */
 #pragma once
 #include "base/base.h"
 
@@ -9,10 +10,13 @@ struct fw_platform {
     u64 memory;       /* bytes of RAM, for SMBIOS; where it lies comes from struct mem */
     unsigned nserial; /* 16550s at the usual four places, 0 … 4 */
     bool has_hpet;    /* at hpet_base */
-    bool x2apic;      /* CPUs can enter x2APIC mode: needed for more than 255 */
-    u16 pm_base;      /* ports of the ACPI power management block (dev/acpipm.h) */
-    u8 sci_irq;       /* its interrupt */
-    u32 ioapic_base;  /* the I/O APIC has ID 0 and GSI 0 … 23 */
+    bool has_vga;
+    bool has_floppy, has_parallel; /* at their usual places */
+    u16 pci_irqs;    /* ISA interrupts that a PIIX3 (dev/piix3.h) at 00:01.0 may lead PCI's to */
+    bool x2apic;     /* CPUs can enter x2APIC mode: needed for more than 255 */
+    u16 pm_base;     /* ports of the ACPI power management block (dev/acpipm.h) */
+    u8 sci_irq;      /* its interrupt */
+    u32 ioapic_base; /* the I/O APIC has ID 0 and GSI 0 … 23 */
     u32 lapic_base;
     u32 hpet_base;
     u32 cpu_signature;      /* CPUID 1 EAX */

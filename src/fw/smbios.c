@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define ENTRY_LEN   0x1f
 #define NO_HANDLE   0xffff
 #define NO_ERROR    0xfffe /* error information is not provided */
 #define VENDOR      "Domus"
@@ -209,12 +208,12 @@ static void trailer(struct build *s)
 static void fill_entry(struct build *s, u32 base)
 {
     struct buf *b = s->b;
-    size_t first = align_up(ENTRY_LEN, 16);
+    size_t first = SMBIOS_TABLES_AT;
 
     if (b->failed)
         return;
     memcpy(b->data, "_SM_", 4);
-    b->data[5] = ENTRY_LEN;
+    b->data[5] = SMBIOS_ENTRY_LEN;
     b->data[6] = 2;
     b->data[7] = 8;
     buf_put16(b, 8, (u16)s->largest);
@@ -224,14 +223,14 @@ static void fill_entry(struct build *s, u32 base)
     buf_put16(b, 28, (u16)s->nstructs);
     b->data[30] = 0x28;
     buf_checksum(b, 21, 16, 15);
-    buf_checksum(b, 4, 0, ENTRY_LEN);
+    buf_checksum(b, 4, 0, SMBIOS_ENTRY_LEN);
 }
 
 int smbios_build(struct buf *b, const struct fw_platform *plat, const struct mem *mem, u32 base)
 {
     struct build s = {.b = b};
 
-    buf_zero(b, align_up(ENTRY_LEN, 16));
+    buf_zero(b, SMBIOS_TABLES_AT);
     bios(&s, plat);
     system_info(&s, plat);
     chassis(&s, plat);

@@ -5,6 +5,10 @@
 #include "fw/platform.h"
 #include "mem/mem.h"
 
-/* Fills `b` for the guest address `base`, a multiple of 16 in F0000h-FFFFFh. -ENOMEM. */
+#define SMBIOS_ENTRY_LEN 31u
+#define SMBIOS_TABLES_AT 32u /* in the buffer */
+
+/* Fills `b` for the guest address `base`, a multiple of 16 in F0000h-FFFFFh (or 0, for firmware to
+   relocate). -ENOMEM. */
 must_check int smbios_build(struct buf *b, const struct fw_platform *plat, const struct mem *mem,
                             u32 base);

@@ -10,7 +10,7 @@
 
 #include "bus/clock.h"
 #include "dev/acpipm.h"
-#include "machine/micro.h"
+#include "machine/board.h"
 #include "os/loop.h"
 
 #include <errno.h>
@@ -26,6 +26,11 @@ static void earlier_deadline(void *opaque)
         loop_wake(m->loop);
 }
 
+bool machine_is_pc(const struct machine_config *cfg)
+{
+    return cfg->board ? !strcmp(cfg->board, "pc") : cfg->bios != NULL;
+}
+
 int machine_new(struct machine **out, const struct machine_config *cfg,
                 const struct machine_host *host, struct err *err)
 {
@@ -38,12 +43,13 @@ int machine_new(struct machine **out, const struct machine_config *cfg,
     m->loop = host->loop;
     m->loop_thread = pthread_self();
     m->status = -1;
-    rc = micro_init(m, host, err);
+    m->board = machine_is_pc(cfg) ? &board_pc : &board_micro;
+    rc = board_init(m, host, err);
     if (!rc) {
         clock_on_earlier(m->vm.clock, earlier_deadline, m);
         pthread_mutex_lock(&m->vm.lock);
-        micro_reset(m);
-        rc = micro_boot(m, err);
+        board_reset(m);
+        rc = m->board->boot(m, err);
         pthread_mutex_unlock(&m->vm.lock);
     }
     if (!rc)
@@ -61,7 +67,7 @@ void machine_free(struct machine *m)
     if (!m)
         return;
     cpu_threads_free(m->threads);
-    micro_dispose(m);
+    board_dispose(m);
     free(m);
 }
 
@@ -137,8 +143,8 @@ static void reset(struct machine *m)
     cpu_threads_park(m->threads);
     atomic_store(&m->reset_wanted, false);
     pthread_mutex_lock(&m->vm.lock);
-    micro_reset(m);
-    rc = micro_boot(m, m->err);
+    board_reset(m);
+    rc = m->board->boot(m, m->err);
     pthread_mutex_unlock(&m->vm.lock);
     if (rc)
         machine_end(m, MACHINE_SETUP);

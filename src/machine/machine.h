@@ -29,8 +29,12 @@ enum machine_status {
 struct machine_host {
     struct loop *loop;
     struct ns16550a_backend serial[MACHINE_MAX_SERIAL]; /* of cfg->nserial ports */
+    struct ns16550a_backend debugcon;                   /* of cfg->debugcon */
     FILE *trace;                                        /* where cfg->trace goes */
 };
+
+/* Whether cfg asks for the board "pc", with firmware. */
+bool machine_is_pc(const struct machine_config *cfg);
 
 /* cfg and what it points to must outlive the machine. -errno with a message that names the
    option or file. */

@@ -29,6 +29,21 @@ void pci_bus_free(struct pci_bus *bus)
     free(bus);
 }
 
+struct bus *pci_bus_pio(struct pci_bus *bus)
+{
+    return bus->cfg.pio;
+}
+
+struct bus *pci_bus_mmio(struct pci_bus *bus)
+{
+    return bus->cfg.mmio;
+}
+
+struct mem *pci_bus_mem(struct pci_bus *bus)
+{
+    return bus->cfg.mem;
+}
+
 static u8 line_of(const struct pci_device *dev)
 {
     return (u8)(((dev->devfn >> 3) + dev->config[PCI_INT_PIN] - 2u) % PCI_PIRQS);

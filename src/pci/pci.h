@@ -91,6 +91,9 @@ struct pci_bus_config {
 /* -ENOMEM. */
 must_check int pci_bus_new(struct pci_bus **out, const struct pci_bus_config *cfg);
 void pci_bus_free(struct pci_bus *bus);
+struct bus *pci_bus_pio(struct pci_bus *bus);
+struct bus *pci_bus_mmio(struct pci_bus *bus);
+struct mem *pci_bus_mem(struct pci_bus *bus);
 /* Configuration accesses, as the host bridge decodes them; size 1, 2 or 4, not across a dword. An
    absent function reads as ones. */
 u32 pci_config_read(struct pci_bus *bus, u8 devfn, unsigned off, unsigned size);

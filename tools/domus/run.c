@@ -24,6 +24,7 @@ struct session {
     struct loop *loop;
     struct machine *machine;
     struct chardev *serial[MACHINE_MAX_SERIAL];
+    struct chardev *debugcon;
     FILE *trace;
     unsigned asked; /* how often a signal asked for the end */
 };
@@ -93,6 +94,14 @@ static int open_serial(struct session *s, struct machine_host *host, struct err 
         }
         host->serial[i] = chardev_backend(s->serial[i]);
     }
+    if (s->cfg.debugcon) {
+        int rc = chardev_open(&s->debugcon, s->loop, s->cfg.debugcon, &owner, err);
+        if (rc) {
+            err_prefix(err, "--debugcon");
+            return rc;
+        }
+        host->debugcon = chardev_backend(s->debugcon);
+    }
     return 0;
 }
 
@@ -137,6 +146,7 @@ static void close_session(struct session *s, int status)
     s->machine = NULL;
     for (unsigned i = 0; i < MACHINE_MAX_SERIAL; i++)
         chardev_close(s->serial[i]);
+    chardev_close(s->debugcon);
     memset(s->serial, 0, sizeof(s->serial));
     loop_free(s->loop);
     if (status == MACHINE_TRIPLE)

@@ -65,7 +65,7 @@ static void defaults(void)
     CHECK_EQ(p.cfg.cpus, 1);
     CHECK_EQ(p.cfg.nserial, 0);
     CHECK_EQ(config_check(&p.cfg, &p.err), -EINVAL);
-    CHECK(equal(p.err.text, "no kernel given; say --kernel FILE"));
+    CHECK(equal(p.err.text, "nothing to boot; say --kernel FILE, or --bios FILE"));
     config_dispose(&p.cfg);
 }
 
