@@ -9,8 +9,9 @@
 #pragma once
 #include "base/base.h"
 
-#define NET_FRAME_MAX 65535u /* with room for segmentation offload; cards refuse what they cannot  \
-                              */
+#define NET_FRAME_MAX                                                                              \
+    65535u /* with room for segmentation offload; cards refuse what they cannot                    \
+            */
 
 struct net_ops {
     /* A frame from the other side, at most NET_FRAME_MAX bytes, valid during the call. False: not
