@@ -6,6 +6,7 @@
  * handed over in boot_params. screen_info stays zero (no text screen). Left out: zImage, EFI
  * handover, setup_data.
  */
+#include "fw/linux.h"
 #include "base/le.h"
 #include "fw/loader.h"
 #include "os/file.h"
@@ -14,34 +15,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SECTOR 512u
-
-/* Fields of the setup header, by their place in both the file and boot_params. */
-enum {
-    SETUP_SECTS = 0x1f1,
-    SYSSIZE = 0x1f4,
-    VID_MODE = 0x1fa,
-    BOOT_FLAG = 0x1fe,
-    JUMP = 0x200,
-    HEADER = 0x202,
-    VERSION = 0x206,
-    TYPE_OF_LOADER = 0x210,
-    LOADFLAGS = 0x211,
-    CODE32_START = 0x214,
-    RAMDISK_IMAGE = 0x218,
-    RAMDISK_SIZE = 0x21c,
-    CMD_LINE_PTR = 0x228,
-    INITRD_ADDR_MAX = 0x22c,
-    KERNEL_ALIGNMENT = 0x230,
-    RELOCATABLE_KERNEL = 0x234,
-    MIN_ALIGNMENT = 0x235,
-    XLOADFLAGS = 0x236,
-    CMDLINE_SIZE = 0x238,
-    PREF_ADDRESS = 0x258,
-    INIT_SIZE = 0x260,
-    HEADER_END = 0x290,
-};
 
 /* Other fields of boot_params. */
 enum {
@@ -54,28 +27,13 @@ enum {
     BOOT_PARAMS_LEN = 4096,
 };
 
-#define LOADED_HIGH             BIT(0) /* loadflags */
 #define XLF_KERNEL_64           BIT(0) /* xloadflags */
 #define XLF_CAN_BE_LOADED_ABOVE BIT(1)
-#define LOADER_UNREGISTERED     0xff
 #define VID_MODE_NORMAL         0xffff
 #define ENTRY64                 0x200 /* the 64-bit entry point, from the load address */
 #define DEFAULT_LOAD            0x100000u
 #define INITRD_MAX_BEFORE_2_03  0x37ffffffu
 #define CMDLINE_MAX_BEFORE_2_06 255u
-
-/* What the setup header says, after validation. */
-struct linux_image {
-    const struct boot_image *file;
-    u16 version, xloadflags;
-    const u8 *payload; /* the protected-mode part */
-    u64 payload_size;
-    u64 init_size; /* memory the kernel uses from where it runs, before it reads the map */
-    u64 pref_address;
-    u32 code32_start, initrd_addr_max, cmdline_max;
-    u64 alignment, min_alignment; /* powers of two */
-    bool relocatable;
-};
 
 bool linux_match(const struct boot_image *image)
 {
@@ -117,7 +75,7 @@ static int check_alignment(struct linux_image *li, struct err *err)
     return 0;
 }
 
-static int parse(struct linux_image *li, const struct boot_image *file, struct err *err)
+int linux_parse(struct linux_image *li, const struct boot_image *file, struct err *err)
 {
     const u8 *h = file->data;
 
@@ -312,7 +270,7 @@ int linux_load(struct loader *ld, struct err *err)
 {
     struct linux_image li;
     u64 load;
-    int rc = parse(&li, ld->image, err);
+    int rc = linux_parse(&li, ld->image, err);
 
     if (rc)
         return rc;

@@ -14,6 +14,7 @@
 #include "dev/i440fx.h"
 #include "dev/piix3.h"
 #include "dev/piix4pm.h"
+#include "fw/linux_rom.h"
 #include "fw/pcfw.h"
 #include "os/file.h"
 
@@ -127,8 +128,15 @@ static int init_firmware(struct machine *m, struct err *err)
 {
     struct fw_platform plat = platform(m);
 
+    struct boot_options opt = {
+        .kernel = m->cfg->kernel, .initrd = m->cfg->initrd, .append = m->cfg->append};
+    int rc;
+
     fwcfg_on_read(m->fwcfg, update_tables, m);
-    return pcfw_add(m->fwcfg, &plat, m->vm.mem, NULL, err);
+    rc = pcfw_add(m->fwcfg, &plat, m->vm.mem, opt.kernel ? LINUX_ROM_PATH "\n" : NULL, err);
+    if (!rc && opt.kernel)
+        rc = linux_rom_add(m->fwcfg, &opt, m->vm.mem->low, err);
+    return rc;
 }
 
 static int pc_init(struct machine *m, const struct machine_host *host, struct err *err)
