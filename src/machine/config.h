@@ -11,6 +11,8 @@ struct machine_config {
     char *name;
     char *board;    /* "pc", "micro"; NULL: by what is to be booted */
     char *bios;     /* a file; NULL: SeaBIOS as Debian has it */
+    bool uefi;   /* OVMF instead of SeaBIOS */
+    char *nvram; /* UEFI variables; NULL: forgotten at the end */
     char *debugcon; /* where port 402h writes, as chardev_open takes it; NULL: nowhere */
     char *kernel, *initrd, *append;
     char *module[MACHINE_MAX_MODULES]; /* FILE[,ARGS] */

@@ -12,48 +12,22 @@
 #include "dev/debugcon.h"
 #include "dev/fwcfg.h"
 #include "dev/i440fx.h"
+#include "dev/pflash.h"
 #include "dev/piix3.h"
 #include "dev/piix4pm.h"
 #include "fw/linux_rom.h"
 #include "fw/pcfw.h"
-#include "os/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BIOS_DEFAULT "/usr/share/seabios/bios-256k.bin"
-#define BIOS_MAX     (16 * MiB)
-#define PCI_IRQS     (BIT(5) | BIT(10) | BIT(11)) /* that _PRS offers, and SeaBIOS takes */
+#define PCI_IRQS (BIT(5) | BIT(10) | BIT(11)) /* that _PRS offers, and SeaBIOS takes */
 
 #define DEBUGCON_PORT 0x402u
 
 #define PIIX3_DEVFN   PCI_DEVFN(1, 0)
 #define PIIX4PM_DEVFN PCI_DEVFN(1, 3)
-
-static int load_bios(struct machine *m, struct err *err)
-{
-    const char *path = m->cfg->bios ? m->cfg->bios : BIOS_DEFAULT;
-    u8 *data = NULL;
-    size_t size = 0;
-    int rc = file_read_all(path, &data, &size, BIOS_MAX, err);
-
-    if (!rc && (!size || size % (64 * KiB)))
-        rc = err_set(err, EINVAL, "%s: %zu bytes are no multiple of 64 KiB, as a BIOS image has",
-                     path, size);
-    if (!rc) {
-        rc = mem_window_new(&m->pc->bios, m->vm.mem, size, true);
-        rc = rc ? err_set(err, -rc, "%s: no room for it", path) : 0;
-    }
-    if (!rc) {
-        memcpy(mem_window_host(m->pc->bios), data, size);
-        mem_window_place(m->pc->bios, BIT64(32) - size);
-    } else {
-        err_prefix(err, "--bios");
-    }
-    free(data);
-    return rc;
-}
 
 /* Port B2h: one SMI for all CPUs, as the chipset's SMI# pin is wired. */
 static void raise_smi(void *opaque, unsigned n, bool level)
@@ -146,7 +120,7 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     m->pc = calloc(1, sizeof(*m->pc));
     if (!m->pc)
         return err_set(err, ENOMEM, "machine: out of memory");
-    rc = load_bios(m, err);
+    rc = pc_firmware_init(m, err);
     if (rc)
         return rc;
     rc = init_chipset(m);
@@ -168,6 +142,7 @@ static void pc_dispose(struct machine *m)
     acpipm_free(m->pm);
     piix3_free(pc->piix3);
     i440fx_free(m->i440fx);
+    pc_firmware_dispose(pc);
     free(pc);
 }
 
@@ -175,6 +150,8 @@ static void pc_reset(struct machine *m)
 {
     struct pc *pc = m->pc;
 
+    if (pc->pflash)
+        pflash_reset(pc->pflash);
     i440fx_reset(m->i440fx);
     piix3_reset(pc->piix3);
     piix4pm_reset(pc->piix4pm);

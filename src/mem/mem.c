@@ -36,7 +36,8 @@ int mem_new(struct mem **out, u64 size, struct bus *mmio, struct err *err)
                     MAP_SHARED | MAP_NORESERVE, mem->fd, 0);
     if (mem->ram == MAP_FAILED)
         goto fail;
-    mem->pages = calloc((size + MEM_WINDOWS_MAX) >> PAGE_SHIFT, sizeof(*mem->pages));
+    mem->npages = (size + MEM_WINDOWS_MAX) >> PAGE_SHIFT;
+    mem->pages = calloc(mem->npages, sizeof(*mem->pages));
     if (!mem->pages)
         goto fail;
     map_legacy_ram(mem);

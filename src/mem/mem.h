@@ -55,7 +55,8 @@ struct mem {
     u64 size; /* bytes of RAM */
     u64 low;  /* bytes of it below MEM_HOLE_START */
     int fd;   /* the memfd */
-    struct mem_page *pages; /* one for each page, of the windows too */
+    u64 npages; /* of RAM and all windows that there may be */
+    struct mem_page *pages;
     struct bus *mmio;       /* not owned */
     struct mem_window window[MEM_WINDOWS];
     unsigned nwindows;

@@ -27,7 +27,7 @@ int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
     d->vm = vm;
     d->max_tb = size / BYTES_PER_TB;
     d->tb = calloc(d->max_tb, sizeof(*d->tb));
-    d->page = calloc(vm->mem->size >> PAGE_SHIFT, sizeof(*d->page));
+    d->page = calloc(vm->mem->npages, sizeof(*d->page));
     if (!d->tb || !d->page) {
         err_set(err, ENOMEM, "no memory for the code cache");
         goto out;
