@@ -44,19 +44,30 @@ static u64 phys_mask(const struct vcpu *c)
     return BIT64(c->vm->model.phys_bits) - 1;
 }
 
-/* Reads the four PDPTEs that cr3 points to; #GP(0) if one of them has a reserved bit set. Where
-   there is no RAM the bus reads as ones. */
-static void load_pdptes(struct vcpu *c, u64 cr3)
+/* Reads the four PDPTEs that cr3 points to. False if one of them has a reserved bit set. Where
+   there is no memory the bus reads as ones. */
+static bool read_pdptes(struct vcpu *c, u64 cr3)
 {
+    gpa_t gpa = (cr3 & 0xffffffe0) & vcpu_a20_mask(c);
+    u64 page = mem_page_for(c->vm->mem, gpa, vcpu_view(c), MEM_READ);
     u64 pdpte[4];
 
-    if (mem_read(c->vm->mem, (cr3 & 0xffffffe0) & c->vm->a20_mask, pdpte, sizeof(pdpte)))
-        cpu_raise_gp0(c);
+    if (page == MEM_NO_PAGE)
+        return false;
+    host_copy((u8 *)pdpte, mem_page_host(c->vm->mem, page) + (gpa & (PAGE_SIZE - 1)),
+              sizeof(pdpte));
     for (unsigned i = 0; i < 4; i++)
         if ((pdpte[i] & PTE_P) && (pdpte[i] & (PDPTE_RESERVED_LOW | ~phys_mask(c))))
-            cpu_raise_gp0(c);
+            return false;
     for (unsigned i = 0; i < 4; i++)
         c->pdpte[i] = pdpte[i];
+    return true;
+}
+
+static void load_pdptes(struct vcpu *c, u64 cr3)
+{
+    if (!read_pdptes(c, cr3))
+        cpu_raise_gp0(c);
 }
 
 static bool uses_pdptes(u64 cr0, u64 cr4, u64 efer)
@@ -195,6 +206,27 @@ u64 cpu_read_cr(struct vcpu *c, unsigned n)
     default:
         cpu_raise_ud(c);
     }
+}
+
+bool cpu_restore_control(struct vcpu *c, u64 cr0, u64 cr3, u64 cr4, u64 efer)
+{
+    bool lma = (efer & EFER_LME) && (cr0 & CR0_PG);
+
+    if (cr0 >> 32 || ((cr0 & CR0_PG) && !(cr0 & CR0_PE)) || ((cr0 & CR0_NW) && !(cr0 & CR0_CD)))
+        return false;
+    if ((cr4 & ~cr4_offered(c)) || (efer & ~(cpu_efer_offered(c) | EFER_LMA)))
+        return false;
+    if ((lma && !(cr4 & CR4_PAE)) || (!lma && (cr4 & CR4_PCIDE)) || (cr3 & ~phys_mask(c)))
+        return false;
+    efer = lma ? efer | EFER_LMA : efer & ~EFER_LMA;
+    if (uses_pdptes(cr0, cr4, efer) && !read_pdptes(c, cr3))
+        return false;
+    c->cr0 = (cr0 & CR0_BITS) | CR0_ET;
+    c->cr3 = cr3;
+    c->cr4 = cr4;
+    c->efer = efer;
+    tlb_flush_all(c);
+    return true;
 }
 
 /* Loads PE, MP, EM and TS; PE can be set but not cleared. */

@@ -20,6 +20,7 @@
 #define MSR_PLATFORM_ID       0x17u
 #define MSR_EBL_CR_POWERON    0x2au
 #define MSR_BIOS_UPDT_TRIG    0x79u
+#define MSR_SMBASE            0x9eu
 #define MSR_ARCH_CAPABILITIES 0x10au
 #define MSR_MCG_CTL           0x17bu
 #define MSR_DEBUGCTL          0x1d9u
@@ -232,6 +233,13 @@ static bool misc_enable_write(struct vcpu *c, const struct msr_desc *d, u32 inde
     return true;
 }
 
+/* Outside system management mode it is not there. */
+static bool smbase_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
+{
+    *val = c->smbase;
+    return c->smm;
+}
+
 static bool debugctl_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
     if (val & ~(u64)DEBUGCTL_BITS)
@@ -252,7 +260,7 @@ static bool kvm_wall_write(struct vcpu *c, const struct msr_desc *d, u32 index, 
     return true;
 }
 
-static u64 efer_bits(const struct vcpu *c)
+u64 cpu_efer_offered(const struct vcpu *c)
 {
     return (vcpu_has(c, X86_SYSCALL) ? EFER_SCE : 0) | (vcpu_has(c, X86_LM) ? EFER_LME : 0) |
            (vcpu_has(c, X86_NX) ? EFER_NXE : 0) | (vcpu_has(c, X86_FFXSR) ? EFER_FFXSR : 0) |
@@ -262,13 +270,13 @@ static u64 efer_bits(const struct vcpu *c)
 static bool efer_read(struct vcpu *c, const struct msr_desc *d, u32 index, u64 *val)
 {
     *val = c->efer;
-    return efer_bits(c) != 0;
+    return cpu_efer_offered(c) != 0;
 }
 
 /* LMA follows from LME and CR0.PG and is not written. */
 static bool efer_write(struct vcpu *c, const struct msr_desc *d, u32 index, u64 val)
 {
-    u64 ok = efer_bits(c), changed;
+    u64 ok = cpu_efer_offered(c), changed;
 
     val = (val & ~EFER_LMA) | (c->efer & EFER_LMA);
     changed = val ^ c->efer;
@@ -319,6 +327,7 @@ static const struct msr_desc msrs[] = {
     {MSR_PRED_CMD, MSR_PRED_CMD, NULL, pred_cmd_write, X86_SPEC_CTRL, MSR_ANY, 0},
     {MSR_BIOS_UPDT_TRIG, MSR_BIOS_UPDT_TRIG, NULL, ignore_write, X86_ALWAYS, MSR_INTEL, 0},
     {MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, patch_level_read, ignore_write, X86_ALWAYS, MSR_ANY, 0},
+    {MSR_SMBASE, MSR_SMBASE, smbase_read, NULL, X86_ALWAYS, MSR_INTEL, 0},
     {MSR_MTRRCAP, MSR_MTRRCAP, mtrr_cap_read, NULL, X86_MTRR, MSR_ANY, 0},
     {MSR_ARCH_CAPABILITIES, MSR_ARCH_CAPABILITIES, arch_capabilities_read, NULL,
      X86_ARCH_CAPABILITIES, MSR_ANY, 0},

@@ -10,6 +10,10 @@
    PDPTE loads, TLB. */
 void cpu_write_cr(struct vcpu *c, unsigned n, u64 val);
 u64 cpu_read_cr(struct vcpu *c, unsigned n);
+/* All at once, as RSM does, with the translations gone; the caller calls vcpu_update_mode. EFER.LMA
+   follows from the others. False, with nothing changed but perhaps vcpu.pdpte, if the CPU has no
+   such state. */
+must_check bool cpu_restore_control(struct vcpu *c, u64 cr0, u64 cr3, u64 cr4, u64 efer);
 void cpu_lmsw(struct vcpu *c, u16 val);
 void cpu_xsetbv(struct vcpu *c, u32 index, u64 val);
 u64 cpu_xgetbv(struct vcpu *c, u32 index);
@@ -21,8 +25,9 @@ u64 cpu_read_dr(struct vcpu *c, unsigned n);
 
 void cpu_wrmsr(struct vcpu *c, u32 index, u64 val); /* #GP(0) for unknown ones and bad values */
 u64 cpu_rdmsr(struct vcpu *c, u32 index);
-u64 cpu_tsc(struct vcpu *c); /* what RDTSC reads; no checks */
-#define TSC_HZ NSEC_PER_SEC  /* the guest's TSC counts virtual nanoseconds */
+u64 cpu_efer_offered(const struct vcpu *c); /* the bits of EFER that the model has, but LMA */
+u64 cpu_tsc(struct vcpu *c);                /* what RDTSC reads; no checks */
+#define TSC_HZ NSEC_PER_SEC                 /* the guest's TSC counts virtual nanoseconds */
 
 /* IN and OUT with the IOPL and TSS bitmap checks of the current mode. size 1, 2 or 4. Data
    breakpoints on ports (DR7, CR4.DE) included. */

@@ -2,6 +2,7 @@
 #include "cpu/vcpu.h"
 
 #include "cpu/access.h"
+#include "cpu/smm.h"
 #include "cpu/system.h"
 #include "dev/lapic.h"
 
@@ -50,6 +51,7 @@ static void reset_power_on_only(struct vcpu *c)
     c->fpu.fcw = 0x40;
     c->fpu.mxcsr = 0x1f80;
     c->xcr0 = XCR0_X87;
+    c->smbase = SMBASE_RESET;
     c->cr0 = CR0_CD | CR0_NW | CR0_ET;
     c->tsc_offset = (u64)0 - c->vm->power_on; /* one instant for all CPUs: their TSCs agree */
     c->tsc_adjust = 0;
@@ -94,6 +96,7 @@ void vcpu_reset(struct vcpu *c, bool init)
     c->shadow = 0;
     c->pending_db = 0;
     c->nmi_blocked = false;
+    c->smm = false;
     c->monitor_gpa = UINT64_MAX;
     c->activity = c->index ? ACTIVITY_WAIT_SIPI : ACTIVITY_RUN;
     tlb_flush_all(c);
@@ -169,7 +172,10 @@ bool vcpu_has_work(struct vcpu *c)
 {
     u32 req = atomic_load(&c->req);
 
-    if (req & (REQ_EXIT | REQ_INIT | REQ_SIPI)) /* a SIPI that nobody waits for is to be dropped */
+    if (req & REQ_EXIT)
+        return true;
+    if ((req & (REQ_INIT | REQ_SIPI)) &&
+        !c->smm) /* a SIPI that nobody waits for is to be dropped */
         return true;
     switch (c->activity) {
     case ACTIVITY_WAIT_SIPI:
@@ -180,6 +186,8 @@ bool vcpu_has_work(struct vcpu *c)
         break;
     }
     if ((req & (REQ_NMI | REQ_NMI_LATCHED)) && !c->nmi_blocked)
+        return true;
+    if ((req & REQ_SMI) && !c->smm)
         return true;
     return vcpu_interrupt_due(c);
 }

@@ -134,7 +134,8 @@ struct vcpu {
     u64 pending_db; /* DR6 bits of a trap-class #DB due after this instruction */
     u8 activity;    /* enum activity */
     bool nmi_blocked;
-    bool smm;        /* in system management mode */
+    bool smm; /* in system management mode (cpu/smm.h) */
+    u32 smbase;
     bool look;       /* an interrupt may be there that nothing in `req` tells of: when the CPU next
                         may take one, it looks */
     bool exclusive;  /* between exclusive_begin and exclusive_end */
@@ -176,6 +177,12 @@ static inline bool vcpu_is_amd(const struct vcpu *c)
 static inline enum mem_view vcpu_view(const struct vcpu *c)
 {
     return c->smm ? MEM_SMM : MEM_NORMAL;
+}
+
+/* ANDed to every physical address: A20M# counts for nothing in system management mode. */
+static inline u64 vcpu_a20_mask(const struct vcpu *c)
+{
+    return c->smm ? ~(u64)0 : atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
 }
 
 static inline bool is_protected(const struct vcpu *c) /* protected or long mode, not virtual-8086 */

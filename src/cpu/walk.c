@@ -24,7 +24,7 @@ static bool load_entry(struct vcpu *c, struct path *p, gpa_t gpa)
 {
     struct entry *e = &p->e[p->n++];
 
-    gpa &= atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
+    gpa &= vcpu_a20_mask(c);
     e->page = mem_page_for(c->vm->mem, gpa, vcpu_view(c), MEM_READ);
     if (e->page == MEM_NO_PAGE) {
         e->host = NULL;
@@ -237,6 +237,6 @@ bool page_walk(struct vcpu *c, gva_t va, unsigned mmu, u32 *pfec, struct walk *o
                              .writable = true,
                              .executable = true};
     }
-    out->gpa &= atomic_load_explicit(&c->vm->a20_mask, memory_order_relaxed);
+    out->gpa &= vcpu_a20_mask(c);
     return true;
 }

@@ -14,6 +14,7 @@
 #include "cpu/interp/blocks.h"
 #include "cpu/interp/ops.h"
 #include "cpu/interp/trace_insn.h"
+#include "cpu/smm.h"
 #include "cpu/system.h"
 #include "dev/i8259.h"
 #include "dev/lapic.h"
@@ -42,8 +43,18 @@ static void sipi(struct vcpu *c)
     vcpu_update_mode(c);
 }
 
-/* They stay until they are delivered. */
 #define NMI_BITS ((u32)(REQ_NMI | REQ_NMI_LATCHED))
+
+/* Of the requests, those that stay until they are delivered. An INIT waits for the end of system
+   management mode, and with it a SIPI. */
+static u32 lasting(const struct vcpu *c, u32 req)
+{
+    u32 stay = NMI_BITS | REQ_SMI;
+
+    if (c->smm && (req & REQ_INIT))
+        stay |= REQ_INIT | REQ_SIPI;
+    return req & stay;
+}
 
 /* Housekeeping that other threads asked for. */
 static void serve_requests(struct vcpu *c, u32 req)
@@ -99,9 +110,24 @@ static bool nmi_take(struct vcpu *c)
     return req != 0;
 }
 
-/* Takes what may be taken between instructions. False: triple fault. */
+/* One that comes in system management mode waits for RSM. */
+static bool smi_take(struct vcpu *c)
+{
+    if (!(atomic_load_explicit(&c->req, memory_order_relaxed) & REQ_SMI) || c->smm || c->shadow ||
+        (c->activity != ACTIVITY_RUN && c->activity != ACTIVITY_HLT))
+        return false;
+    atomic_fetch_and(&c->req, ~(u32)REQ_SMI);
+    return true;
+}
+
+/* Takes what may be taken between instructions, in the order of SDM 3A table 6-2. False: triple
+   fault. */
 static bool take_events(struct vcpu *c)
 {
+    if (smi_take(c)) {
+        smm_enter(c);
+        return true;
+    }
     if (c->pending_db && !(c->shadow & SHADOW_MOV_SS)) {
         c->ip = c->rip;
         if (!cpu_deliver_event(c, VEC_DB, INT_TRAP))
@@ -146,11 +172,11 @@ static void run_insn(struct vcpu *c, const struct insn *i)
 }
 
 /* Instructions after which a TF found at their start makes no trap: interrupts clear it, SYSCALL
-   and SYSRET see to it themselves. */
+   and SYSRET see to it themselves, RSM brings another one. */
 static bool no_single_step(const struct insn *i)
 {
     return i->fn == op_int || i->fn == op_int3 || i->fn == op_into || i->fn == op_int1 ||
-           i->fn == op_syscall || i->fn == op_sysret;
+           i->fn == op_syscall || i->fn == op_sysret || i->fn == op_rsm;
 }
 
 /* Intel holds instruction breakpoints off after MOV SS and POP SS, AMD does not. */
@@ -251,7 +277,8 @@ static enum vcpu_exit run(struct vcpu *c, void (*code)(struct vcpu *c))
     for (;;) {
         u32 req = atomic_load(&c->req);
         if (req) {
-            atomic_fetch_and(&c->req, ~(req & ~NMI_BITS));
+            req &= ~lasting(c, req);
+            atomic_fetch_and(&c->req, ~req);
             serve_requests(c, req);
             if (req & REQ_EXIT)
                 return VCPU_KICK;

@@ -4,6 +4,7 @@
 #include "cpu/far.h"
 #include "cpu/interp/arith.h"
 #include "cpu/interp/ops.h"
+#include "cpu/smm.h"
 #include "cpu/system.h"
 
 #include <sched.h>
@@ -626,6 +627,14 @@ void op_rdrand(struct vcpu *c, const struct insn *i)
 {
     reg_set(c, i->r, i->size, vm_random(c->vm));
     flags_set(&c->lf, EFLAGS_CF);
+}
+
+void op_rsm(struct vcpu *c, const struct insn *i)
+{
+    if (!c->smm)
+        cpu_raise_ud(c);
+    smm_leave(c);
+    c->leave = true;
 }
 
 /* VMCALL and VMMCALL: number in RAX, arguments in RBX, RCX, RDX, RSI, result in RAX. */

@@ -41,4 +41,4 @@ insn_fn op_nop, op_mfence, op_pause, op_ud, op_gp, op_int, op_int3, op_into, op_
     op_sidt, op_lgdt, op_lidt, op_sldt, op_str, op_lldt, op_ltr, op_lar, op_lsl, op_verr, op_verw,
     op_arpl, op_syscall, op_sysret, op_sysenter, op_sysexit, op_swapgs, op_rdfsbase, op_rdgsbase,
     op_wrfsbase, op_wrgsbase, op_in, op_out, op_cli, op_sti, op_clac, op_stac, op_clc, op_stc,
-    op_cmc, op_cld, op_std, op_lahf, op_sahf, op_salc, op_xlat, op_rdrand, op_hypercall;
+    op_cmc, op_cld, op_std, op_lahf, op_sahf, op_salc, op_xlat, op_rdrand, op_hypercall, op_rsm;

@@ -153,7 +153,7 @@ static const struct insn_desc table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
     [ZYDIS_MNEMONIC_UD0] = {.fn = op_ud, .feature = X86_ALWAYS, .flags = DESC_END},
     [ZYDIS_MNEMONIC_UD1] = {.fn = op_ud, .feature = X86_ALWAYS, .flags = DESC_END},
     [ZYDIS_MNEMONIC_UD2] = {.fn = op_ud, .feature = X86_ALWAYS, .flags = DESC_END},
-    [ZYDIS_MNEMONIC_RSM] = {.fn = op_ud, .feature = X86_ALWAYS, .flags = DESC_END},
+    [ZYDIS_MNEMONIC_RSM] = {.fn = op_rsm, .feature = X86_ALWAYS, .flags = DESC_END},
 
     /* Stack */
     [ZYDIS_MNEMONIC_PUSH] = {.fn = op_push, .feature = X86_ALWAYS},
