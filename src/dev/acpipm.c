@@ -225,6 +225,29 @@ void acpipm_reset(struct acpipm *pm)
     update(pm);
 }
 
+static int loaded(void *dev)
+{
+    struct acpipm *pm = dev;
+
+    if ((pm->status & ~(EVENTS | WAK_STS)) || (pm->enable & ~EVENTS) ||
+        (pm->control & ~(SCI_EN | BM_RLD | SLP_TYP)) || pm->start > clock_now(pm->clk))
+        return -EINVAL;
+    update(pm);
+    irq_set(&pm->sci, pm->level);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct acpipm, status),     STATE_UINT(struct acpipm, enable),
+    STATE_UINT(struct acpipm, control),    STATE_UINT(struct acpipm, gpe_status),
+    STATE_UINT(struct acpipm, gpe_enable), STATE_ARRAY(struct acpipm, apm),
+    STATE_UINT(struct acpipm, start),      STATE_UINT(struct acpipm, halves),
+    STATE_BOOL(struct acpipm, rtc_level),  STATE_END,
+};
+
+const struct state_table acpipm_state = {
+    .name = "acpipm", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct irq sci, struct clock *clk,
                struct irq poweroff, struct irq reset)
 {

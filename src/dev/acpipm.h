@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ACPI fixed hardware: PM1 blocks, PM timer, SMI command port; see acpipm.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
 #include "bus/irq.h"
@@ -34,6 +35,7 @@ must_check int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct
                           struct clock *clk, struct irq poweroff, struct irq reset);
 void acpipm_reset(struct acpipm *pm);
 void acpipm_free(struct acpipm *pm);
+extern const struct state_table acpipm_state;
 
 /* Moves the block to another port; 0 hides it, as does a place that is taken. */
 void acpipm_place(struct acpipm *pm, u16 base);

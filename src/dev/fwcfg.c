@@ -50,6 +50,7 @@ struct fwcfg {
     u8 dir[4 + FWCFG_FILE_SLOTS * DIR_ENTRY];
     unsigned nfiles;
     struct item dir_item;       /* `dir` so far */
+    u16 key;                    /* selected */
     const struct item *current; /* NULL if there is no such item */
     u64 offset;                 /* in current; may be past its end */
     u64 dma_addr;
@@ -74,7 +75,8 @@ static void select_item(struct fwcfg *f, u16 key)
         f->told = true;
         f->about_to_read(f->read_opaque);
     }
-    f->current = find(f, key & (u16)~KEY_WRITE);
+    f->key = key & (u16)~KEY_WRITE;
+    f->current = find(f, f->key);
     f->offset = 0;
 }
 
@@ -264,6 +266,26 @@ void fwcfg_reset(struct fwcfg *f)
     f->dma_addr = 0;
     select_item(f, FWCFG_SIGNATURE);
 }
+
+/* The items come from the machine's configuration. */
+static int loaded(void *dev)
+{
+    struct fwcfg *f = dev;
+
+    f->current = find(f, f->key);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct fwcfg, key),
+    STATE_UINT(struct fwcfg, offset),
+    STATE_UINT(struct fwcfg, dma_addr),
+    STATE_BOOL(struct fwcfg, told),
+    STATE_END,
+};
+
+const struct state_table fwcfg_state = {
+    .name = "fwcfg", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
 
 static int claim_and_fill(struct fwcfg *f)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The fw_cfg device: named blobs for firmware and guests, ports 510h-51bh; see fwcfg.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "mem/mem.h"
 
@@ -21,6 +22,7 @@ struct fwcfg;
 must_check int fwcfg_new(struct fwcfg **out, struct bus *pio, struct mem *mem);
 void fwcfg_reset(struct fwcfg *f);
 void fwcfg_free(struct fwcfg *f);
+extern const struct state_table fwcfg_state;
 
 /* Copies `n` bytes under `key`. -EEXIST, -ENOMEM, -ENOSPC, -EINVAL for a key with bit 14 set,
    -EFBIG for 4 GiB or more. */

@@ -374,6 +374,52 @@ void hpet_reset(struct hpet *h)
     arm_all(h);
 }
 
+static bool comparator_valid(const struct comparator *t)
+{
+    u64 caps = TN_PER_CAP | TN_SIZE_CAP | (t->h->msi ? TN_FSB_CAP : 0);
+    u64 writable = t->h->msi ? TN_WRITABLE : TN_WRITABLE & ~TN_FSB_EN;
+    u64 route = (t->config & TN_ROUTE) >> TN_ROUTE_AT;
+
+    return (t->config & ~(writable | TN_ROUTE)) == caps && (!route || BIT64(route) & ROUTES) &&
+           !((t->cmp | t->period) & ~width_mask(t));
+}
+
+static int loaded(void *dev)
+{
+    struct hpet *h = dev;
+
+    if ((h->config & ~(u64)(ENABLE_CNF | LEG_RT_CNF)) || (h->status & ~(BIT(HPET_TIMERS) - 1)) ||
+        (h->inputs & ~(BIT(PIT_LINE) | BIT(RTC_LINE))) || h->enabled_at > clock_now(h->clk))
+        return -EINVAL;
+    for (unsigned i = 0; i < HPET_TIMERS; i++)
+        if (!comparator_valid(&h->t[i]))
+            return -EINVAL;
+    update_lines(h);
+    for (unsigned i = 0; i < LINES; i++)
+        irq_set(&h->irqs[i], h->lines & BIT(i));
+    arm_all(h); /* what was due already comes at once */
+    return 0;
+}
+
+static const struct state_field comparator_fields[] = {
+    STATE_UINT(struct comparator, config), STATE_UINT(struct comparator, cmp),
+    STATE_UINT(struct comparator, period), STATE_UINT(struct comparator, fsb),
+    STATE_UINT(struct comparator, seen),   STATE_END,
+};
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct hpet, config),
+    STATE_UINT(struct hpet, status),
+    STATE_UINT(struct hpet, base),
+    STATE_UINT(struct hpet, enabled_at),
+    STATE_UINT(struct hpet, inputs),
+    STATE_STRUCTS(struct hpet, t, HPET_TIMERS, comparator_fields),
+    STATE_END,
+};
+
+const struct state_table hpet_state = {
+    .name = "hpet", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 int hpet_new(struct hpet **out, struct bus *mmio, gpa_t base, struct clock *clk,
              const struct irq *isa_irqs, void (*msi)(void *opaque, u64 addr, u32 data),
              void *opaque)

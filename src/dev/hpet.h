@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* High precision event timers; see hpet.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
 #include "bus/irq.h"
@@ -23,6 +24,7 @@ must_check int hpet_new(struct hpet **out, struct bus *mmio, gpa_t base, struct 
                         void *opaque);
 void hpet_reset(struct hpet *h);
 void hpet_free(struct hpet *h);
+extern const struct state_table hpet_state;
 
 /* Legacy replacement mode: the HPET drives IRQ 0 and IRQ 8 instead of the PIT and the RTC. */
 bool hpet_legacy(const struct hpet *h);

@@ -203,20 +203,29 @@ static bool interface_command(struct i8042 *kbc, u8 command)
     }
 }
 
-static void controller_command(struct i8042 *kbc, u8 command)
+static bool takes_data(u8 command)
 {
-    if (interface_command(kbc, command))
-        return;
     switch (command) {
-    case CMD_READ_RAM ... CMD_READ_RAM + 31:
-        answer(kbc, kbc->ram[command - CMD_READ_RAM], false);
-        break;
     case CMD_WRITE_RAM ... CMD_WRITE_RAM + 31:
     case CMD_WRITE_OUTPUT:
     case CMD_KBD_LOOP:
     case CMD_AUX_LOOP:
     case CMD_WRITE_AUX:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void controller_command(struct i8042 *kbc, u8 command)
+{
+    if (interface_command(kbc, command))
+        return;
+    if (takes_data(command))
         kbc->command = command;
+    switch (command) {
+    case CMD_READ_RAM ... CMD_READ_RAM + 31:
+        answer(kbc, kbc->ram[command - CMD_READ_RAM], false);
         break;
     case CMD_TEST_PASSWORD:
         answer(kbc, 0xf1, false); /* none installed */
@@ -337,6 +346,41 @@ void i8042_reset(struct i8042 *kbc)
     update_irqs(kbc);
     set_a20(kbc, true);
 }
+
+static int loaded(void *dev)
+{
+    struct i8042 *kbc = dev;
+
+    if ((kbc->ram[0] & ~CB_WRITABLE) || (kbc->output | OUT_A20) != (OUT_NO_RESET | OUT_A20) ||
+        (kbc->command && !takes_data(kbc->command)) || !ps2kbd_valid(&kbc->kbd) ||
+        !ps2mouse_valid(&kbc->mouse))
+        return -EINVAL;
+    update_irqs(kbc);
+    irq_set(&kbc->irq1, kbc->irq1_level);
+    irq_set(&kbc->irq12, kbc->irq12_level);
+    irq_set(&kbc->a20, kbc->output & OUT_A20);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_ARRAY(struct i8042, ram),
+    STATE_UINT(struct i8042, output),
+    STATE_UINT(struct i8042, command),
+    STATE_BOOL(struct i8042, last_command),
+    STATE_UINT(struct i8042, obuf),
+    STATE_BOOL(struct i8042, obf),
+    STATE_BOOL(struct i8042, obf_aux),
+    STATE_UINT(struct i8042, answer),
+    STATE_BOOL(struct i8042, answers),
+    STATE_BOOL(struct i8042, answer_aux),
+    STATE_BOOL(struct i8042, xlate_break),
+    STATE_STRUCTS(struct i8042, kbd, 1, ps2kbd_fields),
+    STATE_STRUCTS(struct i8042, mouse, 1, ps2mouse_fields),
+    STATE_END,
+};
+
+const struct state_table i8042_state = {
+    .name = "i8042", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, struct irq irq12,
               struct irq a20, struct irq reset)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Keyboard controller with a PS/2 keyboard and a wheel mouse, ports 60h and 64h; see i8042.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/irq.h"
 
@@ -11,6 +12,7 @@ must_check int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, s
                          struct irq a20, struct irq reset);
 void i8042_reset(struct i8042 *kbc);
 void i8042_free(struct i8042 *kbc);
+extern const struct state_table i8042_state;
 
 /*
  * The scan code set 2 bytes of one key's make or break, e.g. {e0 75} or {e0 f0 75}; a held key

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define MIN_EDGE_TICKS 24u /* 20 us */
+#define MAX_COUNT      65536u
 
 enum { RW_LATCH, RW_LSB, RW_MSB, RW_BOTH };
 
@@ -52,7 +53,8 @@ struct i8254 {
     struct bus *pio;
     struct irq irq0;
     bool level;      /* of irq0 */
-    bool edge_rises; /* the edge that the timer waits for */
+    bool edge_rises; /* the edge that the timer waits for, */
+    u64 edge_at;     /* and when, in ns; UINT64_MAX for none */
     struct timer timer;
 };
 
@@ -209,6 +211,14 @@ static void drive_irq0(struct i8254 *pit, bool level)
     pit->level = level;
 }
 
+static void set_timer(struct i8254 *pit)
+{
+    if (pit->edge_at == UINT64_MAX)
+        timer_cancel(pit->clk, &pit->timer);
+    else
+        timer_set(pit->clk, &pit->timer, pit->edge_at);
+}
+
 /* Brings IRQ 0 up to date and waits for the next edge. */
 static void update_irq0(struct i8254 *pit)
 {
@@ -217,10 +227,10 @@ static void update_irq0(struct i8254 *pit)
 
     settle(c, t);
     drive_irq0(pit, output(c, t));
+    pit->edge_at = UINT64_MAX;
     if (next_edge(*c, t, &at, &pit->edge_rises))
-        timer_set(pit->clk, &pit->timer, ticks_to_ns(at, I8254_HZ));
-    else
-        timer_cancel(pit->clk, &pit->timer);
+        pit->edge_at = ticks_to_ns(at, I8254_HZ);
+    set_timer(pit);
 }
 
 static void edge(void *opaque)
@@ -436,6 +446,68 @@ void i8254_reset(struct i8254 *pit)
             .control = 0x30, .rw = RW_BOTH, .null = true, .gate = i != 2, .paused = i == 2, .n = 1};
     update_irq0(pit);
 }
+
+/* Times are no later than those that a counter can have got to. */
+static bool counter_valid(const struct counter *c, u64 now)
+{
+    u32 least = c->has_count || c->armed;
+
+    return c->mode <= 5 && c->rw >= RW_LSB && c->rw <= RW_BOTH && c->cr >= least &&
+           c->cr <= MAX_COUNT && c->n >= 1 && c->n <= MAX_COUNT &&
+           (!c->armed || c->load_at <= now + MAX_COUNT + 1) &&
+           (!c->running || now - c->start <= now + MAX_COUNT) && c->paused_at <= now + MAX_COUNT;
+}
+
+static int loaded(void *dev)
+{
+    struct i8254 *pit = dev;
+
+    for (unsigned i = 0; i < 3; i++)
+        if (!counter_valid(&pit->c[i], ticks_now(pit)))
+            return -EINVAL;
+    irq_set(&pit->irq0, pit->level);
+    set_timer(pit);
+    return 0;
+}
+
+static const struct state_field counter_fields[] = {
+    STATE_UINT(struct counter, control),
+    STATE_UINT(struct counter, mode),
+    STATE_UINT(struct counter, rw),
+    STATE_BOOL(struct counter, bcd),
+    STATE_BOOL(struct counter, write_msb),
+    STATE_BOOL(struct counter, read_msb),
+    STATE_UINT(struct counter, write_lsb),
+    STATE_BOOL(struct counter, count_latched),
+    STATE_BOOL(struct counter, status_latched),
+    STATE_UINT(struct counter, count_latch),
+    STATE_UINT(struct counter, status_latch),
+    STATE_BOOL(struct counter, gate),
+    STATE_UINT(struct counter, cr),
+    STATE_BOOL(struct counter, has_count),
+    STATE_BOOL(struct counter, null),
+    STATE_BOOL(struct counter, armed),
+    STATE_BOOL(struct counter, load_low),
+    STATE_UINT(struct counter, load_at),
+    STATE_BOOL(struct counter, running),
+    STATE_UINT(struct counter, start),
+    STATE_UINT(struct counter, n),
+    STATE_BOOL(struct counter, paused),
+    STATE_UINT(struct counter, paused_at),
+    STATE_UINT(struct counter, held),
+    STATE_END,
+};
+
+static const struct state_field fields[] = {
+    STATE_STRUCTS(struct i8254, c, 3, counter_fields),
+    STATE_BOOL(struct i8254, level),
+    STATE_BOOL(struct i8254, edge_rises),
+    STATE_UINT(struct i8254, edge_at),
+    STATE_END,
+};
+
+const struct state_table i8254_state = {
+    .name = "i8254", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int i8254_new(struct i8254 **out, struct bus *pio, struct irq irq0, struct clock *clk)
 {

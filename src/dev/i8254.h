@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Programmable interval timer, ports 40h-43h; see i8254.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
 #include "bus/irq.h"
@@ -13,6 +14,7 @@ struct i8254;
 must_check int i8254_new(struct i8254 **out, struct bus *pio, struct irq irq0, struct clock *clk);
 void i8254_reset(struct i8254 *pit);
 void i8254_free(struct i8254 *pit);
+extern const struct state_table i8254_state;
 
 /* Level of OUT of counter 0, 1 or 2 now. */
 bool i8254_out_of(struct i8254 *pit, unsigned counter);

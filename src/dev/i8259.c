@@ -337,6 +337,42 @@ void i8259_reset(struct i8259 *pic)
     update(pic);
 }
 
+static bool chip_valid(const struct chip *c)
+{
+    return !(c->elcr & ~c->elcr_mask) && c->lowest <= 7 && c->init <= WANT_ICW4;
+}
+
+static int loaded(void *dev)
+{
+    struct i8259 *pic = dev;
+
+    if (!chip_valid(&pic->chip[0]) || !chip_valid(&pic->chip[1]))
+        return -EINVAL;
+    pic->chip[1].out = pic->chip[0].lines & BIT(CASCADE);
+    update(pic);
+    irq_set(&pic->intr, pic->chip[0].out);
+    return 0;
+}
+
+static const struct state_field chip_fields[] = {
+    STATE_UINT(struct chip, lines),       STATE_UINT(struct chip, edges),
+    STATE_UINT(struct chip, isr),         STATE_UINT(struct chip, imr),
+    STATE_UINT(struct chip, elcr),        STATE_UINT(struct chip, lowest),
+    STATE_UINT(struct chip, icw1),        STATE_UINT(struct chip, icw2),
+    STATE_UINT(struct chip, icw3),        STATE_UINT(struct chip, icw4),
+    STATE_UINT(struct chip, init),        STATE_BOOL(struct chip, special_mask),
+    STATE_BOOL(struct chip, rotate_aeoi), STATE_BOOL(struct chip, read_isr),
+    STATE_BOOL(struct chip, poll),        STATE_END,
+};
+
+static const struct state_field fields[] = {
+    STATE_STRUCTS(struct i8259, chip, 2, chip_fields),
+    STATE_END,
+};
+
+const struct state_table i8259_state = {
+    .name = "i8259", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 static int claim_ports(struct i8259 *pic)
 {
     int rc = bus_claim(pic->pio, 0x20, 0x21, &port_ops, &pic->chip[0], "i8259");

@@ -2,6 +2,7 @@
 /* The PC's pair of 8259A interrupt controllers. Everything under the machine's lock. */
 #pragma once
 #include "base/base.h"
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/irq.h"
 
@@ -11,6 +12,7 @@ struct i8259;
 must_check int i8259_new(struct i8259 **out, struct bus *pio, struct irq intr);
 void i8259_free(struct i8259 *pic);
 void i8259_reset(struct i8259 *pic);
+extern const struct state_table i8259_state;
 
 /* For struct irq: inputs 0 … 15. Input 2 is taken by the slave; driving it does nothing. */
 void i8259_set(void *opaque, unsigned irq, bool level);

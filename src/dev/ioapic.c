@@ -29,6 +29,8 @@
 #define REG_ARB     0x02
 #define REG_TABLE   0x10
 
+#define ID_BITS 0x0f000000u
+
 /* Redirection table entry. */
 #define RTE_DELIVERY(e) ((u8)bits(e, 10, 8))
 #define RTE_LOGICAL     BIT64(11)
@@ -189,7 +191,7 @@ static void write_win(struct ioapic *io, u32 val)
 
     switch (reg) {
     case REG_ID: /* loads the arbitration ID as well */
-        io->id = io->arb = val & 0x0f000000;
+        io->id = io->arb = val & ID_BITS;
         break;
     case REG_TABLE ... REG_TABLE + 2 * IOAPIC_PINS - 1:
         write_rte(io, (reg - REG_TABLE) / 2, reg & 1 ? 32 : 0, val);
@@ -256,6 +258,32 @@ void ioapic_reset(struct ioapic *io)
     }
     pthread_mutex_unlock(&io->lock);
 }
+
+/* Messages that were sent are in the state of the local APICs. */
+static int loaded(void *dev)
+{
+    const struct ioapic *io = dev;
+
+    if (((io->id | io->arb) & ~ID_BITS) || ((io->lines | io->extint) & ~(BIT(IOAPIC_PINS) - 1)))
+        return -EINVAL;
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+        if (io->rte[pin] & ~(RTE_WRITABLE | RTE_REMOTE_IRR))
+            return -EINVAL;
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct ioapic, select),
+    STATE_UINT(struct ioapic, id),
+    STATE_UINT(struct ioapic, arb),
+    STATE_ARRAY(struct ioapic, rte),
+    STATE_UINT(struct ioapic, lines),
+    STATE_UINT(struct ioapic, extint),
+    STATE_END,
+};
+
+const struct state_table ioapic_state = {
+    .name = "ioapic", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int ioapic_new(struct ioapic **out, struct bus *mmio, gpa_t base, struct lapic_bus *bus)
 {

@@ -2,6 +2,7 @@
 /* An I/O APIC with 24 inputs (82093AA; version 20h, which has an EOI register). */
 #pragma once
 #include "base/base.h"
+#include "base/state.h"
 #include "bus/bus.h"
 #include "dev/lapic.h"
 
@@ -13,6 +14,7 @@ struct ioapic;
 must_check int ioapic_new(struct ioapic **out, struct bus *mmio, gpa_t base, struct lapic_bus *bus);
 void ioapic_free(struct ioapic *io); /* under the machine's lock, with no CPU thread running */
 void ioapic_reset(struct ioapic *io);
+extern const struct state_table ioapic_state;
 
 /* For struct irq. `level` true is asserted, whatever the polarity bit says. Machine's lock. */
 void ioapic_set(void *opaque, unsigned pin, bool level);

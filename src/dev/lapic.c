@@ -19,9 +19,6 @@
 
 #define BASE_DEFAULT 0xfee00000ull
 
-/* Modes in bits 11..10 of IA32_APIC_BASE (SDM 3A table 10-5). */
-enum { MODE_OFF = 0, MODE_INVALID = 1, MODE_XAPIC = 2, MODE_X2APIC = 3 };
-
 static void clear_bits(_Atomic u32 *set)
 {
     for (unsigned i = 0; i < 8; i++)

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/base.h"
+#include "base/state.h"
 #include "bus/clock.h"
 
 struct lapic;
@@ -65,6 +66,7 @@ must_check int lapic_new(struct lapic **out, struct lapic_bus *bus, struct clock
                          bool bsp, const struct lapic_ops *ops, void *cpu);
 /* Under the machine's lock, with no CPU thread running. */
 void lapic_free(struct lapic *l);
+extern const struct state_table lapic_state;
 /* RESET, or with `init` INIT, which keeps the APIC ID and IA32_APIC_BASE. Own thread. */
 void lapic_reset(struct lapic *l, bool init);
 

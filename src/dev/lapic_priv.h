@@ -60,6 +60,9 @@ enum lapic_lvt { /* in the order of their registers from R_LVT on */
 #define ESR_RECEIVE_VECTOR BIT(6)
 #define ESR_REGISTER       BIT(7)
 
+/* Modes in bits 11..10 of IA32_APIC_BASE (SDM 3A table 10-5). */
+enum { MODE_OFF = 0, MODE_INVALID = 1, MODE_XAPIC = 2, MODE_X2APIC = 3 };
+
 #define DFR_FLAT    0xfu /* bits 31..28 */
 #define DFR_CLUSTER 0x0u
 
@@ -126,6 +129,10 @@ void lapic_error(struct lapic *l, u32 esr_bit);                   /* any thread 
 void lapic_local(struct lapic *l, enum lapic_lvt n);              /* an event of that source */
 void lapic_lint_changed(struct lapic *l, unsigned n);             /* its LVT was written */
 void lapic_eoi(struct lapic *l);
+
+/* Of a state that was loaded: lapic_regs.c, lapic_timer.c (which arms the timer). */
+must_check bool lapic_regs_valid(const struct lapic *l);
+must_check bool lapic_timer_loaded(struct lapic *l);
 
 /* lapic_bus.c */
 must_check int lapic_bus_add(struct lapic_bus *bus, struct lapic *l);

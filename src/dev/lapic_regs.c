@@ -293,3 +293,22 @@ bool lapic_msr_write(struct lapic *l, u32 index, u64 val)
         write_reg(l, reg, low);
     return true;
 }
+
+static bool lvts_valid(const struct lapic *l)
+{
+    for (unsigned n = 0; n < LVT_COUNT; n++)
+        if (lapic_ld(&l->lvt[n]) & ~rules[R_LVT + n].writable)
+            return false;
+    return true;
+}
+
+bool lapic_regs_valid(const struct lapic *l)
+{
+    return !(lapic_ld(&l->id) & ~rules[R_ID].writable) &&
+           !(lapic_ld(&l->ldr) & ~rules[R_LDR].writable) &&
+           !(lapic_ld(&l->tpr) & ~rules[R_TPR].writable) &&
+           !(lapic_ld(&l->svr) & ~rules[R_SVR].writable) &&
+           (lapic_ld(&l->dfr) | rules[R_DFR].writable) == UINT32_MAX &&
+           !((u32)l->icr & ~rules[R_ICR].writable) && !(l->t.divide & ~rules[R_DIVIDE].writable) &&
+           !((l->esr | lapic_ld(&l->esr_pending)) & ~0xffu) && lvts_valid(l);
+}

@@ -219,3 +219,16 @@ void lapic_set_tsc_deadline(struct lapic *l, u64 deadline, s64 tsc_offset)
     host_arm(l);
     leave(l, catch_up(l, now) || fire);
 }
+
+/* A count that runs has a start to go back to. */
+bool lapic_timer_loaded(struct lapic *l)
+{
+    bool counts = timer_mode(l) == TIMER_ONESHOT || timer_mode(l) == TIMER_PERIODIC;
+
+    if (counts && l->t.zero_at != UINT64_MAX && !l->t.initial)
+        return false;
+    pthread_mutex_lock(&l->t.lock);
+    host_arm(l);
+    pthread_mutex_unlock(&l->t.lock);
+    return true;
+}

@@ -35,28 +35,30 @@ enum {
     CENTURY = 0x32,
 };
 
-#define A_UIP      0x80u
-#define A_DIVIDER  0x70u /* 3..7 in it hold the clock; 6 and 7 reset its divider */
-#define A_RATE     0x0fu
-#define B_SET      0x80u
-#define B_PIE      0x40u
-#define B_AIE      0x20u
-#define B_UIE      0x10u
-#define B_SQWE     0x08u
-#define B_DM       0x04u /* binary */
-#define B_24H      0x02u
-#define C_IRQF     0x80u
-#define C_PF       0x40u
-#define C_AF       0x20u
-#define C_UF       0x10u
-#define D_VRT      0x80u
-#define HOUR_PM    0x80u
-#define ALARM_ANY  0xc0u /* both top bits set: don't care */
-#define CRYSTAL_HZ 32768u
-#define UIP_NS     244141             /* 8 crystal periods before an update */
-#define RESTART_NS (NSEC_PER_SEC / 2) /* from the divider's release to the first update */
-#define NO_MATCH   (-1)
-#define ANY        (-2)
+#define A_UIP       0x80u
+#define A_DIVIDER   0x70u /* 3..7 in it hold the clock; 6 and 7 reset its divider */
+#define A_RATE      0x0fu
+#define B_SET       0x80u
+#define B_PIE       0x40u
+#define B_AIE       0x20u
+#define B_UIE       0x10u
+#define B_SQWE      0x08u
+#define B_DM        0x04u /* binary */
+#define B_24H       0x02u
+#define C_IRQF      0x80u
+#define C_PF        0x40u
+#define C_AF        0x20u
+#define C_UF        0x10u
+#define D_VRT       0x80u
+#define HOUR_PM     0x80u
+#define ALARM_ANY   0xc0u /* both top bits set: don't care */
+#define CRYSTAL_HZ  32768u
+#define UIP_NS      244141             /* 8 crystal periods before an update */
+#define RESTART_NS  (NSEC_PER_SEC / 2) /* from the divider's release to the first update */
+#define MAX_SECONDS (1ll << 42) /* from the host's clock to any date that the registers can hold   \
+                                 */
+#define NO_MATCH (-1)
+#define ANY      (-2)
 
 struct mc146818 {
     struct bus *pio;
@@ -410,6 +412,45 @@ void mc146818_reset(struct mc146818 *rtc)
     rtc->nmi_masked = false;
     update(rtc);
 }
+
+static bool sane_seconds(s64 sec)
+{
+    return sec >= -MAX_SECONDS && sec <= MAX_SECONDS;
+}
+
+/* Updates and alarms that fall between saving and loading happen now. */
+static int loaded(void *dev)
+{
+    struct mc146818 *rtc = dev;
+
+    if ((rtc->ram[REG_A] & A_UIP) || (rtc->ram[REG_C] & ~(C_IRQF | C_PF | C_AF | C_UF)) ||
+        rtc->ram[REG_D] != D_VRT || ((rtc->index | rtc->ext_index) & 0x80))
+        return -EINVAL;
+    if (!sane_seconds(rtc->offset_sec) || !sane_seconds(rtc->seen) ||
+        rtc->offset_ns >= NSEC_PER_SEC || rtc->weekday > 6 ||
+        rtc->divider_start > clock_now(rtc->clk))
+        return -EINVAL;
+    update(rtc);
+    irq_set(&rtc->irq8, rtc->level);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_ARRAY(struct mc146818, ram),
+    STATE_UINT(struct mc146818, index),
+    STATE_UINT(struct mc146818, ext_index),
+    STATE_BOOL(struct mc146818, nmi_masked),
+    STATE_UINT(struct mc146818, offset_sec),
+    STATE_UINT(struct mc146818, offset_ns),
+    STATE_UINT(struct mc146818, weekday),
+    STATE_UINT(struct mc146818, seen),
+    STATE_UINT(struct mc146818, divider_start),
+    STATE_UINT(struct mc146818, seen_periods),
+    STATE_END,
+};
+
+const struct state_table mc146818_state = {
+    .name = "mc146818", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int mc146818_new(struct mc146818 **out, struct bus *pio, struct irq irq8, struct clock *clk)
 {

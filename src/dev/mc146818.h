@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Real-time clock and CMOS memory, ports 70h-73h; see mc146818.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
 #include "bus/irq.h"
@@ -13,6 +14,7 @@ must_check int mc146818_new(struct mc146818 **out, struct bus *pio, struct irq i
 /* The RESET pin: interrupts off; time and memory stay. */
 void mc146818_reset(struct mc146818 *rtc);
 void mc146818_free(struct mc146818 *rtc);
+extern const struct state_table mc146818_state;
 
 /* What firmware leaves in CMOS (memory sizes, drive types): index 0eh-7fh, and 80h-ffh for the
    extended bank. Time and control registers are not for it, and are ignored. */

@@ -439,6 +439,45 @@ void ns16550a_reset(struct ns16550a *u)
     tell_room(u);
 }
 
+static int loaded(void *dev)
+{
+    struct ns16550a *u = dev;
+
+    if ((u->ier & ~IER_ALL) || (u->mcr & ~MCR_ALL) || (u->fcr & ~(FCR_ENABLE | 0xc0u)) ||
+        (u->fcr && !fifos(u)) || (u->lsr & ~LSR_ERRORS) || (u->lines & ~MSR_LINES) ||
+        u->head >= FIFO || u->count > depth(u))
+        return -EINVAL;
+    for (unsigned n = 0; n < FIFO; n++)
+        if (u->rx_errors[n] & ~LSR_ERRORS)
+            return -EINVAL;
+    update(u);
+    irq_set(&u->irq, u->level);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct ns16550a, ier),
+    STATE_UINT(struct ns16550a, lcr),
+    STATE_UINT(struct ns16550a, mcr),
+    STATE_UINT(struct ns16550a, scr),
+    STATE_UINT(struct ns16550a, fcr),
+    STATE_UINT(struct ns16550a, divisor),
+    STATE_UINT(struct ns16550a, lsr),
+    STATE_UINT(struct ns16550a, msr),
+    STATE_UINT(struct ns16550a, lines),
+    STATE_ARRAY(struct ns16550a, rx),
+    STATE_ARRAY(struct ns16550a, rx_errors),
+    STATE_UINT(struct ns16550a, head),
+    STATE_UINT(struct ns16550a, count),
+    STATE_BOOL(struct ns16550a, thre_pending),
+    STATE_BOOL(struct ns16550a, cti),
+    STATE_UINT(struct ns16550a, last_rx),
+    STATE_END,
+};
+
+const struct state_table ns16550a_state = {
+    .name = "ns16550a", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 int ns16550a_new(struct ns16550a **out, struct bus *pio, u16 port, struct irq irq,
                  struct clock *clk, struct ns16550a_backend be)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Serial port with FIFOs; see ns16550a.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/clock.h"
 #include "bus/irq.h"
@@ -24,6 +25,7 @@ must_check int ns16550a_new(struct ns16550a **out, struct bus *pio, u16 port, st
                             struct clock *clk, struct ns16550a_backend be);
 void ns16550a_reset(struct ns16550a *u);
 void ns16550a_free(struct ns16550a *u);
+extern const struct state_table ns16550a_state;
 
 /* Bytes the receiver can take now; 0 in loopback, where the input pin is disconnected. */
 size_t ns16550a_room(const struct ns16550a *u);

@@ -46,3 +46,19 @@ struct irq orgate_input(struct orgate *g, unsigned n)
     BUG_ON(n >= ORGATE_INPUTS);
     return (struct irq){.set = set_input, .opaque = g, .n = n};
 }
+
+static int loaded(void *gate)
+{
+    const struct orgate *g = gate;
+
+    irq_set(&g->out, g->levels != 0);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct orgate, levels),
+    STATE_END,
+};
+
+const struct state_table orgate_state = {
+    .name = "orgate", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};

@@ -4,6 +4,7 @@
  * Driven under the machine's lock. An input's last level stays until it is driven again.
  */
 #pragma once
+#include "base/state.h"
 #include "bus/irq.h"
 
 #define ORGATE_INPUTS 32u
@@ -20,6 +21,7 @@ must_check int orgate_new(struct orgate **out, struct irq output);
 void orgate_free(struct orgate *g);
 /* All inputs low, and the output with them. */
 void orgate_reset(struct orgate *g);
+extern const struct state_table orgate_state;
 
 /* The wire into input n, n < ORGATE_INPUTS. */
 struct irq orgate_input(struct orgate *g, unsigned n);

@@ -47,6 +47,24 @@ void port61_reset(struct port61 *p)
     port61_write(p, 0, 1, 0);
 }
 
+static int loaded(void *dev)
+{
+    struct port61 *p = dev;
+
+    if (p->val & ~WRITABLE)
+        return -EINVAL;
+    i8254_set_gate2(p->pit, p->val & GATE2);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct port61, val),
+    STATE_END,
+};
+
+const struct state_table port61_state = {
+    .name = "port61", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 int port61_new(struct port61 **out, struct bus *pio, struct i8254 *pit, struct clock *clk)
 {
     struct port61 *p = calloc(1, sizeof(*p));

@@ -11,3 +11,4 @@ must_check int port61_new(struct port61 **out, struct bus *pio, struct i8254 *pi
                           struct clock *clk);
 void port61_reset(struct port61 *p);
 void port61_free(struct port61 *p);
+extern const struct state_table port61_state;

@@ -44,6 +44,22 @@ void port92_reset(struct port92 *p)
     irq_set(&p->a20, false);
 }
 
+static int loaded(void *dev)
+{
+    const struct port92 *p = dev;
+
+    irq_set(&p->a20, p->val & A20);
+    return 0;
+}
+
+static const struct state_field fields[] = {
+    STATE_UINT(struct port92, val),
+    STATE_END,
+};
+
+const struct state_table port92_state = {
+    .name = "port92", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+
 int port92_new(struct port92 **out, struct bus *pio, struct irq a20, struct irq reset)
 {
     struct port92 *p = calloc(1, sizeof(*p));

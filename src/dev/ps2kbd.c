@@ -36,6 +36,7 @@ enum {
 #define REPLY_RESEND   0xfeu
 #define REPLY_ECHO     0xeeu
 #define LEDS           0x07u
+#define TYPEMATIC      0x7fu
 #define RATE_DEFAULT   0x2bu /* 10.9 a second after 500 ms */
 #define KEY_TYPEMATIC  1u
 #define KEY_MAKE_BREAK 2u
@@ -96,7 +97,7 @@ static void argument(struct ps2kbd *kbd, u8 command, u8 byte)
         kbd->leds = byte & LEDS;
         break;
     case CMD_RATE:
-        kbd->typematic = byte & 0x7f;
+        kbd->typematic = byte & TYPEMATIC;
         break;
     case CMD_KEY_TYPEMATIC:
         kbd->key_type[byte] = KEY_TYPEMATIC;
@@ -158,6 +159,21 @@ static bool immediate(struct ps2kbd *kbd, u8 command)
     return true;
 }
 
+static bool takes_argument(u8 command)
+{
+    switch (command) {
+    case CMD_LEDS:
+    case CMD_SET:
+    case CMD_RATE:
+    case CMD_KEY_TYPEMATIC:
+    case CMD_KEY_MAKE_BREAK:
+    case CMD_KEY_MAKE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* A command that comes where an argument is awaited replaces the one that waits. */
 void ps2kbd_command(struct ps2kbd *kbd, u8 byte)
 {
@@ -171,16 +187,12 @@ void ps2kbd_command(struct ps2kbd *kbd, u8 byte)
     }
     if (immediate(kbd, byte))
         return;
-    switch (byte) {
-    case CMD_LEDS:
-    case CMD_SET:
-    case CMD_RATE:
-    case CMD_KEY_TYPEMATIC:
-    case CMD_KEY_MAKE_BREAK:
-    case CMD_KEY_MAKE:
+    if (takes_argument(byte)) {
         kbd->command = byte;
         reply(kbd, REPLY_ACK);
-        break;
+        return;
+    }
+    switch (byte) {
     case CMD_ECHO:
         reply(kbd, REPLY_ECHO);
         break;
@@ -247,4 +259,30 @@ bool ps2kbd_put_key(struct ps2kbd *kbd, const u8 *set2, size_t n)
         for (size_t i = 0; i < n; i++)
             ps2queue_put(&kbd->keys, set2[i]);
     return true;
+}
+
+static const struct state_field queue_fields[] = {PS2QUEUE_FIELDS};
+
+const struct state_field ps2kbd_fields[] = {
+    STATE_STRUCTS(struct ps2kbd, replies, 1, queue_fields),
+    STATE_STRUCTS(struct ps2kbd, keys, 1, queue_fields),
+    STATE_UINT(struct ps2kbd, command),
+    STATE_UINT(struct ps2kbd, last),
+    STATE_UINT(struct ps2kbd, set),
+    STATE_UINT(struct ps2kbd, leds),
+    STATE_UINT(struct ps2kbd, typematic),
+    STATE_BOOL(struct ps2kbd, scanning),
+    STATE_ARRAY(struct ps2kbd, key_type),
+    STATE_ARRAY(struct ps2kbd, down),
+    STATE_END,
+};
+
+bool ps2kbd_valid(const struct ps2kbd *kbd)
+{
+    for (unsigned code = 0; code < 256; code++)
+        if (kbd->key_type[code] & ~(KEY_TYPEMATIC | KEY_MAKE_BREAK))
+            return false;
+    return ps2queue_valid(&kbd->replies) && ps2queue_valid(&kbd->keys) &&
+           (!kbd->command || takes_argument(kbd->command)) && kbd->set >= 1 && kbd->set <= 3 &&
+           !(kbd->leds & ~LEDS) && !(kbd->typematic & ~TYPEMATIC);
 }

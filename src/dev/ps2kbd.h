@@ -23,3 +23,7 @@ void ps2kbd_command(struct ps2kbd *kbd, u8 byte);
 bool ps2kbd_next(struct ps2kbd *kbd, u8 *byte);
 /* One key's set 2 bytes; see i8042_put_key. */
 bool ps2kbd_put_key(struct ps2kbd *kbd, const u8 *set2, size_t n);
+
+extern const struct state_field ps2kbd_fields[];
+/* What was loaded is a state of a keyboard. */
+bool ps2kbd_valid(const struct ps2kbd *kbd);

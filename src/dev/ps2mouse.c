@@ -282,3 +282,40 @@ void ps2mouse_move(struct ps2mouse *m, int dx, int dy, int dz, unsigned buttons)
     if (m->id != ID_PLAIN)
         m->dz = clamp(m->dz + clamp(dz, -MAX_MOTION, MAX_MOTION), -MAX_MOTION, MAX_MOTION);
 }
+
+static const struct state_field queue_fields[] = {PS2QUEUE_FIELDS};
+
+const struct state_field ps2mouse_fields[] = {
+    STATE_STRUCTS(struct ps2mouse, replies, 1, queue_fields),
+    STATE_STRUCTS(struct ps2mouse, packets, 1, queue_fields),
+    STATE_UINT(struct ps2mouse, command),
+    STATE_UINT(struct ps2mouse, last),
+    STATE_UINT(struct ps2mouse, id),
+    STATE_ARRAY(struct ps2mouse, knock),
+    STATE_UINT(struct ps2mouse, rate),
+    STATE_UINT(struct ps2mouse, resolution),
+    STATE_BOOL(struct ps2mouse, scale2),
+    STATE_BOOL(struct ps2mouse, remote),
+    STATE_BOOL(struct ps2mouse, wrap),
+    STATE_BOOL(struct ps2mouse, enabled),
+    STATE_UINT(struct ps2mouse, buttons),
+    STATE_BOOL(struct ps2mouse, changed),
+    STATE_UINT(struct ps2mouse, dx),
+    STATE_UINT(struct ps2mouse, dy),
+    STATE_UINT(struct ps2mouse, dz),
+    STATE_END,
+};
+
+static bool valid_motion(s32 v)
+{
+    return v >= -MAX_MOTION && v <= MAX_MOTION;
+}
+
+bool ps2mouse_valid(const struct ps2mouse *m)
+{
+    return ps2queue_valid(&m->replies) && ps2queue_valid(&m->packets) &&
+           (!m->command || m->command == CMD_RATE || m->command == CMD_RESOLUTION) &&
+           (m->id == ID_PLAIN || m->id == ID_WHEEL || m->id == ID_EXPLORER) &&
+           valid_rate(m->rate) && m->resolution <= 3 && !(m->buttons & ~BUTTONS5) &&
+           valid_motion(m->dx) && valid_motion(m->dy) && valid_motion(m->dz);
+}

@@ -28,3 +28,7 @@ void ps2mouse_command(struct ps2mouse *m, u8 byte);
 bool ps2mouse_next(struct ps2mouse *m, u8 *byte);
 /* See i8042_mouse. */
 void ps2mouse_move(struct ps2mouse *m, int dx, int dy, int dz, unsigned buttons);
+
+extern const struct state_field ps2mouse_fields[];
+/* What was loaded is a state of a mouse. */
+bool ps2mouse_valid(const struct ps2mouse *m);

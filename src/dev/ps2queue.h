@@ -2,6 +2,7 @@
 /* A short byte queue inside a PS/2 device. */
 #pragma once
 #include "base/base.h"
+#include "base/state.h"
 
 #define PS2_QUEUE_SIZE 16u /* the buffer of a PS/2 keyboard */
 
@@ -37,4 +38,14 @@ static inline bool ps2queue_get(struct ps2queue *q, u8 *byte)
 static inline void ps2queue_clear(struct ps2queue *q)
 {
     q->count = 0;
+}
+
+/* For the tables of the devices that have one. */
+#define PS2QUEUE_FIELDS                                                                            \
+    STATE_ARRAY(struct ps2queue, buf), STATE_UINT(struct ps2queue, head),                          \
+        STATE_UINT(struct ps2queue, count), STATE_END
+
+static inline bool ps2queue_valid(const struct ps2queue *q)
+{
+    return q->head < PS2_QUEUE_SIZE && q->count <= PS2_QUEUE_SIZE;
 }
