@@ -13,7 +13,7 @@ struct log {
     struct {
         const char *what;
         u64 val;
-    } entry[STEPS * 512];
+    } entry[STEPS * 640];
     unsigned n;
 };
 
@@ -41,6 +41,81 @@ static void note_wires(struct log *l, const struct board *b)
         note(l, "CPU event", b->cpu[n]);
 }
 
+/* What registers show only by what they do next. */
+static void use_timers(struct log *l, struct board *b, unsigned n)
+{
+    struct rig *rig = &b->rig;
+
+    if (!n)
+        for (u16 port = 0x40; port < 0x43; port++)
+            note(l, "PIT", in8(rig, port));
+    if (n >= 13 && n <= 15)
+        out8(rig, (u16)(0x40 + n - 13), (u8)n);
+    if (n == 4)
+        out8(rig, 0x61, 0);
+    if (n == 5)
+        out8(rig, 0x61, 1);
+    if (n == 2)
+        bus_write(&rig->pio, PM_BASE, 2, 0x0401);
+    if (n == 10)
+        acpipm_rtc_irq(b->pm, 0, true);
+    note(l, "NMI mask", mc146818_nmi_masked(b->rtc));
+}
+
+static void use_interrupts(struct log *l, struct board *b, unsigned n)
+{
+    if (!n) {
+        note(l, "PIC poll", in8(&b->rig, 0x20));
+        note(l, "IOAPIC window", bus_read(&b->rig.mmio, IOAPIC_BASE + 0x10, 4));
+    }
+    i8259_set(b->pic, n % 16, n & 1);
+    i8259_set(b->pic, n * 7 % 16, true);
+    if (n == 8)
+        ioapic_set(b->ioapic, 9, false);
+    if (n == 20)
+        lapic_set_lint(b->lapic, 0, true);
+    if (n == 21)
+        board_apic_write(b, 0x280, 0);
+    note(l, "ExtINT", lapic_extint_pending(b->lapic));
+    note(l, "TSC deadline", lapic_tsc_deadline(b->lapic));
+}
+
+static void use_ports(struct log *l, struct board *b, unsigned n)
+{
+    static const u8 key[] = {0x1c}, up[] = {0xf0, 0x1c}, other[] = {0x5a};
+    struct rig *rig = &b->rig;
+
+    switch (n) {
+    case 1:
+        out8(rig, 0x60, 0x50); /* may be what a command waits for */
+        bus_write(&rig->pio, 0x518, 4, 0x100);
+        break;
+    case 12:
+        note(l, "key", i8042_put_key(b->kbc, key, sizeof(key)));
+        note(l, "key", i8042_put_key(b->kbc, up, sizeof(up)));
+        note(l, "key", i8042_put_key(b->kbc, other, sizeof(other)));
+        i8042_mouse(b->kbc, 3, 9, -2, 4);
+        break;
+    case 14:
+        out8(rig, 0x64, 0xd4);
+        out8(rig, 0x60, 0xfe); /* Resend */
+        break;
+    case 25:
+        out8(rig, 0x60, 0xfe);
+        break;
+    case 27:
+        out8(rig, UART_BASE + 4, 0x0b);
+        break;
+    case 28:
+    case 31:
+    case 34:
+        out8(rig, 0x64, 0xd4);
+        out8(rig, 0x60, n == 28 ? 0xfe : n == 31 ? 0xf2 : 0xe9);
+        break;
+    }
+    note(l, "LEDs", i8042_leds(b->kbc));
+}
+
 /* Reading has effects, the same on both. */
 static void note_ports(struct log *l, struct board *b)
 {
@@ -54,8 +129,10 @@ static void note_ports(struct log *l, struct board *b)
     }
     note(l, "port 61h", in8(rig, 0x61));
     note(l, "port 92h", in8(rig, 0x92));
-    note(l, "KBC status", in8(rig, 0x64));
-    note(l, "KBC data", in8(rig, 0x60));
+    for (unsigned n = 0; n < 6; n++) {
+        note(l, "KBC status", in8(rig, 0x64));
+        note(l, "KBC data", in8(rig, 0x60));
+    }
     for (u16 port = UART_BASE + 7; port >= UART_BASE; port--)
         note(l, "UART", in8(rig, port));
     for (u16 port = PM_BASE; port < PM_BASE + 16; port += 2)
@@ -106,6 +183,9 @@ static void follow(struct log *l, struct board *b)
     memset(l, 0, sizeof(*l));
     for (unsigned n = 0; n < STEPS; n++) {
         note_wires(l, b);
+        use_timers(l, b, n);
+        use_interrupts(l, b, n);
+        use_ports(l, b, n);
         note_ports(l, b);
         note_pic(l, b);
         note_mmio(l, b);
@@ -215,6 +295,37 @@ static void pit_late(struct board *b)
     clock_advance(b->rig.clk, 3 * US);
 }
 
+static void pit_latched(struct board *b)
+{
+    struct rig *rig = &b->rig;
+
+    out8(rig, 0x43, 0x13); /* counter 0, low byte, mode 1, BCD */
+    out8(rig, 0x43, 0x77); /* counter 1, square wave in BCD */
+    out8(rig, 0x41, 0x55);
+    out8(rig, 0x41, 0x02);
+    out8(rig, 0x61, 1);
+    out8(rig, 0x43, 0xa4); /* counter 2, high byte */
+    out8(rig, 0x42, 0x20);
+    clock_advance(rig->clk, 3 * MS + 400);
+    out8(rig, 0x43, 0xc6); /* count and status */
+    out8(rig, 0x41, 0x99);
+    out8(rig, 0x42, 0x10);
+    clock_advance(rig->clk, 500);
+    out8(rig, 0x41, 0x01);
+    clock_advance(rig->clk, 50 * US);
+}
+
+static void pit_half_written(struct board *b)
+{
+    out8(&b->rig, 0x43, 0x30);
+    out8(&b->rig, 0x40, 0x34);
+    out8(&b->rig, 0x40, 0x12);
+    clock_advance(b->rig.clk, 100 * US);
+    out8(&b->rig, 0x40, 0x56);
+    out8(&b->rig, 0x43, 0xb8);
+    out8(&b->rig, 0x42, 0x56);
+}
+
 static void program_pic(struct board *b)
 {
     static const u8 icw[2][4] = {{0x11, 0x20, 4, 1}, {0x11, 0x28, 2, 1}};
@@ -246,6 +357,42 @@ static void pic_half_programmed(struct board *b)
     out8(&b->rig, 0xa0, 0x11);
     out8(&b->rig, 0xa1, 0x70);
     out8(&b->rig, 0x20, 0x68); /* special mask mode */
+}
+
+static void pic_ends_by_itself(struct board *b)
+{
+    program_pic(b);
+    out8(&b->rig, 0x20, 0x13); /* single, with automatic EOI, rotating */
+    out8(&b->rig, 0x21, 0x30);
+    out8(&b->rig, 0x21, 0x03);
+    out8(&b->rig, 0x20, 0x80);
+    out8(&b->rig, 0xa0, 0x68);
+    i8259_set(b->pic, 3, true);
+    i8259_set(b->pic, 4, true);
+    out8(&b->rig, 0x20, 0x0c); /* poll */
+}
+
+static void lapic_inputs(struct board *b)
+{
+    board_apic_write(b, 0xf0, 0x1ff);
+    board_apic_write(b, 0x20, 0x07000000);
+    board_apic_write(b, 0xd0, 0x12000000);
+    board_apic_write(b, 0xe0, 0);
+    board_apic_write(b, 0x350, 0x8041); /* LINT0, level */
+    lapic_set_lint(b->lapic, 0, true);
+    board_apic_write(b, 0x40, 0); /* no such register */
+    board_apic_write(b, 0x280, 0);
+    board_apic_write(b, 0x300, 0x40003);
+    board_ioapic_write(b, 0, 0x05000000);
+    board_ioapic_write(b, 2, 0);
+}
+
+static void lapic_extint(struct board *b)
+{
+    board_apic_write(b, 0xf0, 0x1ff);
+    board_ioapic_write(b, 0x11 + 2 * 9, 0);
+    board_ioapic_write(b, 0x10 + 2 * 9, 0x700);
+    ioapic_set(b->ioapic, 9, true);
 }
 
 static void ioapic_and_lapic(struct board *b)
@@ -312,13 +459,13 @@ static void hpet_runs(struct board *b)
 {
     hpet_reg(b, 0xf0, 0xfffff000); /* a comparator of 32 bits wraps soon */
     hpet_reg(b, 0x100, 0x004c);    /* periodic, edge */
-    hpet_reg(b, 0x108, 0xfffff000 + 100000);
+    hpet_reg(b, 0x108, 0xfffff000ull + 100000);
     hpet_reg(b, 0x108, 300000);
     hpet_reg(b, 0x120, 16 << 9 | 0x0106); /* level, 32 bits */
     hpet_reg(b, 0x128, 500000);
     hpet_reg(b, 0x150, 0xfee0000000000041);
     hpet_reg(b, 0x140, 0x404c); /* MSI, periodic */
-    hpet_reg(b, 0x148, 0xfffff000 + 12345);
+    hpet_reg(b, 0x148, 0xfffff000ull + 12345);
     hpet_reg(b, 0x148, 222222);
     hpet_reg(b, 0x10, 1);
     clock_advance(b->rig.clk, 4 * MS + 3);
@@ -370,6 +517,29 @@ static void rtc_set(struct board *b)
     rtc_reg(b, 0x06, 0x03);
     rtc_reg(b, 0x32, 0x19);
     clock_advance(b->rig.clk, 5 * NSEC_PER_SEC);
+}
+
+static void rtc_runs_on(struct board *b)
+{
+    rtc_set(b);
+    rtc_reg(b, 0x0b, 0x02);
+    clock_advance(b->rig.clk, 123 * MS + 4567);
+    rtc_reg(b, 0x0a, 0x76); /* the divider is reset */
+    clock_advance(b->rig.clk, 77 * MS + 891);
+    rtc_reg(b, 0x0a, 0x2d);
+    rtc_reg(b, 0x0b, 0x42);
+    clock_advance(b->rig.clk, 123 * MS);
+    out8(&b->rig, 0x70, 0x8c);
+    in8(&b->rig, 0x71);
+}
+
+static void uart_timed_out(struct board *b)
+{
+    out8(&b->rig, UART_BASE + 2, 0x81);
+    ns16550a_receive_break(b->uart);
+    ns16550a_receive(b->uart, (const u8 *)"ab", 2);
+    out8(&b->rig, UART_BASE + 1, 0x01);
+    clock_advance(b->rig.clk, 100 * MS);
 }
 
 static void uart_times_out(struct board *b)
@@ -433,6 +603,9 @@ static void kbc_sets(struct board *b)
     out8(&b->rig, 0x60, 0xfb);
     out8(&b->rig, 0x60, 0x1c);
     out8(&b->rig, 0x60, 0xf4);
+    out8(&b->rig, 0x60, 0xfd);
+    out8(&b->rig, 0x60, 0x5a);
+    out8(&b->rig, 0x60, 0xf4);
     CHECK(i8042_put_key(b->kbc, a, sizeof(a)));
     for (unsigned n = 0; n < 3; n++) {
         kbc_command(b, 0xd4, 0xf3);
@@ -443,6 +616,71 @@ static void kbc_sets(struct board *b)
     kbc_command(b, 0xdd, -1);
     i8042_mouse(b->kbc, 5, 6, 7, 0);
     kbc_command(b, 0x20, -1);
+}
+
+static void kbc_is_quiet(struct board *b)
+{
+    static const u8 rates[] = {200, 200, 80};
+
+    out8(&b->rig, 0x60, 0xf5); /* does not scan */
+    in8(&b->rig, 0x60);
+    for (unsigned n = 0; n < 3; n++) {
+        kbc_command(b, 0xd4, 0xf3);
+        kbc_command(b, 0xd4, rates[n]);
+    }
+    kbc_command(b, 0xd4, 0xe8);
+    kbc_command(b, 0xd4, 1);
+    kbc_command(b, 0xd4, 0xe7);
+    kbc_command(b, 0xd4, 0xf3);
+    kbc_command(b, 0xd4, 40);
+    kbc_command(b, 0xd4, 0xf4);
+    while (in8(&b->rig, 0x64) & 1)
+        in8(&b->rig, 0x60);
+    i8042_mouse(b->kbc, 0, 0, 5, 0);
+    in8(&b->rig, 0x60); /* a packet is half out */
+    i8042_mouse(b->kbc, 0, 0, 5, 0);
+    i8042_mouse(b->kbc, 0, 0, 5, 1);
+}
+
+/* Two of the three rates that turn the wheel on. */
+static void kbc_knocks(struct board *b)
+{
+    static const u8 rates[] = {200, 100};
+
+    for (unsigned n = 0; n < 2; n++) {
+        kbc_command(b, 0xd4, 0xf3);
+        kbc_command(b, 0xd4, rates[n]);
+    }
+    kbc_command(b, 0xd4, 0xf3);
+    while (in8(&b->rig, 0x64) & 1)
+        in8(&b->rig, 0x60);
+    kbc_command(b, 0xd4, -1); /* and what comes is 80 */
+}
+
+static void kbc_waits(struct board *b)
+{
+    out8(&b->rig, 0x60, 0xf0);
+    out8(&b->rig, 0x60, 1);
+    kbc_command(b, 0xd4, 0xf3); /* its argument is to come */
+    kbc_command(b, 0xd4, 200);
+    kbc_command(b, 0xd4, 0xf3);
+    kbc_command(b, 0xd4, 100);
+    kbc_command(b, 0xd4, 0xe8);
+    while (in8(&b->rig, 0x64) & 1)
+        in8(&b->rig, 0x60);
+    kbc_command(b, 0xd3, 0x3c); /* as if from the mouse, */
+    kbc_command(b, 0xd3, 0x3d); /* and another one behind it */
+    kbc_command(b, 0xd4, -1);
+}
+
+static void kbc_echoes(struct board *b)
+{
+    static const u8 up[] = {0xf0};
+
+    kbc_command(b, 0xd4, 0xee);
+    in8(&b->rig, 0x60);
+    CHECK(i8042_put_key(b->kbc, up, sizeof(up))); /* the code of the key is to come */
+    in8(&b->rig, 0x60);
 }
 
 static void pm_counts(struct board *b)
@@ -460,6 +698,8 @@ static void pm_asks(struct board *b)
     pm_counts(b);
     acpipm_power_button(b->pm);
     acpipm_rtc_irq(b->pm, 0, true);
+    clock_advance(b->rig.clk, 700 * MS); /* it has come */
+    bus_write(&b->rig.pio, PM_BASE, 2, 1);
 }
 
 static void fwcfg_reads(struct board *b)
@@ -488,9 +728,14 @@ GOES_ON(after_reset)
 GOES_ON(pit_runs)
 GOES_ON(pit_one_shot)
 GOES_ON(pit_late)
+GOES_ON(pit_latched)
+GOES_ON(pit_half_written)
 GOES_ON(pic_serves)
+GOES_ON(pic_ends_by_itself)
 GOES_ON(pic_half_programmed)
 GOES_ON(ioapic_and_lapic)
+GOES_ON(lapic_inputs)
+GOES_ON(lapic_extint)
 GOES_ON(lapic_periodic)
 GOES_ON(lapic_one_shot)
 GOES_ON(lapic_fast)
@@ -500,10 +745,16 @@ GOES_ON(hpet_legacy_halted)
 GOES_ON(rtc_periodic)
 GOES_ON(rtc_alarm)
 GOES_ON(rtc_set)
+GOES_ON(rtc_runs_on)
 GOES_ON(uart_times_out)
+GOES_ON(uart_timed_out)
 GOES_ON(uart_loops)
 GOES_ON(kbc_types)
 GOES_ON(kbc_sets)
+GOES_ON(kbc_is_quiet)
+GOES_ON(kbc_knocks)
+GOES_ON(kbc_waits)
+GOES_ON(kbc_echoes)
 GOES_ON(pm_counts)
 GOES_ON(pm_asks)
 GOES_ON(fwcfg_reads)
@@ -515,9 +766,14 @@ int main(void)
     TEST_RUN(test_pit_runs);
     TEST_RUN(test_pit_one_shot);
     TEST_RUN(test_pit_late);
+    TEST_RUN(test_pit_latched);
+    TEST_RUN(test_pit_half_written);
     TEST_RUN(test_pic_serves);
+    TEST_RUN(test_pic_ends_by_itself);
     TEST_RUN(test_pic_half_programmed);
     TEST_RUN(test_ioapic_and_lapic);
+    TEST_RUN(test_lapic_inputs);
+    TEST_RUN(test_lapic_extint);
     TEST_RUN(test_lapic_periodic);
     TEST_RUN(test_lapic_one_shot);
     TEST_RUN(test_lapic_fast);
@@ -527,10 +783,16 @@ int main(void)
     TEST_RUN(test_rtc_periodic);
     TEST_RUN(test_rtc_alarm);
     TEST_RUN(test_rtc_set);
+    TEST_RUN(test_rtc_runs_on);
     TEST_RUN(test_uart_times_out);
+    TEST_RUN(test_uart_timed_out);
     TEST_RUN(test_uart_loops);
     TEST_RUN(test_kbc_types);
     TEST_RUN(test_kbc_sets);
+    TEST_RUN(test_kbc_is_quiet);
+    TEST_RUN(test_kbc_knocks);
+    TEST_RUN(test_kbc_waits);
+    TEST_RUN(test_kbc_echoes);
     TEST_RUN(test_pm_counts);
     TEST_RUN(test_pm_asks);
     TEST_RUN(test_fwcfg_reads);
