@@ -35,28 +35,29 @@ enum {
     CENTURY = 0x32,
 };
 
-#define A_UIP       0x80u
-#define A_DIVIDER   0x70u /* 3..7 in it hold the clock; 6 and 7 reset its divider */
-#define A_RATE      0x0fu
-#define B_SET       0x80u
-#define B_PIE       0x40u
-#define B_AIE       0x20u
-#define B_UIE       0x10u
-#define B_SQWE      0x08u
-#define B_DM        0x04u /* binary */
-#define B_24H       0x02u
-#define C_IRQF      0x80u
-#define C_PF        0x40u
-#define C_AF        0x20u
-#define C_UF        0x10u
-#define D_VRT       0x80u
-#define HOUR_PM     0x80u
-#define ALARM_ANY   0xc0u /* both top bits set: don't care */
-#define CRYSTAL_HZ  32768u
-#define UIP_NS      244141             /* 8 crystal periods before an update */
-#define RESTART_NS  (NSEC_PER_SEC / 2) /* from the divider's release to the first update */
-#define MAX_SECONDS (1ll << 42) /* from the host's clock to any date that the registers can hold   \
-                                 */
+#define A_UIP      0x80u
+#define A_DIVIDER  0x70u /* 3..7 in it hold the clock; 6 and 7 reset its divider */
+#define A_RATE     0x0fu
+#define B_SET      0x80u
+#define B_PIE      0x40u
+#define B_AIE      0x20u
+#define B_UIE      0x10u
+#define B_SQWE     0x08u
+#define B_DM       0x04u /* binary */
+#define B_24H      0x02u
+#define C_IRQF     0x80u
+#define C_PF       0x40u
+#define C_AF       0x20u
+#define C_UF       0x10u
+#define D_VRT      0x80u
+#define HOUR_PM    0x80u
+#define ALARM_ANY  0xc0u /* both top bits set: don't care */
+#define CRYSTAL_HZ 32768u
+#define UIP_NS     244141             /* 8 crystal periods before an update */
+#define RESTART_NS (NSEC_PER_SEC / 2) /* from the divider's release to the first update */
+#define MAX_SECONDS                                                                                \
+    (1ll << 42) /* from the host's clock to any date that the registers can hold                   \
+                 */
 #define NO_MATCH (-1)
 #define ANY      (-2)
 
