@@ -399,6 +399,18 @@ u8 mc146818_cmos(const struct mc146818 *rtc, u8 index)
     return rtc->ram[index];
 }
 
+void mc146818_set_offset(struct mc146818 *rtc, s64 sec)
+{
+    u64 wall = clock_wall(rtc->clk);
+
+    sec = sec < -MAX_SECONDS / 2 ? -MAX_SECONDS / 2 : sec > MAX_SECONDS / 2 ? MAX_SECONDS / 2 : sec;
+    rtc->weekday = 0;
+    set_time(rtc, (s64)(wall / NSEC_PER_SEC) + sec, wall % NSEC_PER_SEC);
+    if (!time_runs(rtc))
+        store_time(rtc, rtc->seen);
+    update(rtc);
+}
+
 bool mc146818_nmi_masked(const struct mc146818 *rtc)
 {
     return rtc->nmi_masked;

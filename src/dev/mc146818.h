@@ -16,6 +16,9 @@ void mc146818_reset(struct mc146818 *rtc);
 void mc146818_free(struct mc146818 *rtc);
 extern const struct state_table mc146818_state;
 
+/* The calendar shows the host's UTC and `sec` seconds more (dev/rtcbase.h), with the weekday that
+   belongs to the date, until the guest sets it. */
+void mc146818_set_offset(struct mc146818 *rtc, s64 sec);
 /* What firmware leaves in CMOS (memory sizes, drive types): index 0eh-7fh, and 80h-ffh for the
    extended bank. Time and control registers are not for it, and are ignored. */
 void mc146818_set_cmos(struct mc146818 *rtc, u8 index, u8 val);
