@@ -5,7 +5,9 @@
  * (ps2kbd.c) and a wheel mouse (ps2mouse.c) attached.
  *
  * A byte from a device is in the output buffer as soon as the buffer is empty and the device's
- * clock is on; the input buffer is never full. The password (never set), the pulse of output
+ * clock is on, but for a key's byte, which on the wire takes its time: until then the byte before
+ * it can be read again, as a DOS program's interrupt handler and the BIOS' behind it do. The input
+ * buffer is never full. The password (never set), the pulse of output
  * bits 1-3 and the polling of input bits into the status are left out. At reset the command byte
  * is what a PC's firmware leaves, since a VM may boot without any.
  * All of it runs under the machine's lock.
@@ -40,6 +42,8 @@
 #define OUT_AUX_OBF  0x20u
 #define OUT_LINES    0xc0u /* keyboard clock and data, idle */
 #define INPUT_PORT   0xb0u /* not locked, no jumper, all RAM */
+
+#define KEY_NS 1000000u /* a byte of 11 bits on the wire */
 
 enum {
     CMD_READ_RAM = 0x20,  /* to 3fh */
@@ -77,6 +81,10 @@ struct i8042 {
     bool answers, answer_aux;
     bool xlate_break;
     bool irq1_level, irq12_level;
+    struct clock *clk; /* NULL: keys take no time */
+    struct timer timer;
+    bool obf_key; /* obuf came from a key */
+    u64 next_key; /* ns: none comes earlier */
     struct ps2kbd kbd;
     struct ps2mouse mouse;
 };
@@ -98,19 +106,48 @@ static void update_irqs(struct i8042 *kbc)
 
 static void put_obuf(struct i8042 *kbc, u8 byte, bool aux)
 {
+    kbc->obf_key = false;
     kbc->obuf = byte;
     kbc->obf = true;
     kbc->obf_aux = aux;
+}
+
+static bool key_is_early(const struct i8042 *kbc)
+{
+    return kbc->clk && clock_now(kbc->clk) < kbc->next_key;
 }
 
 /* The keyboard's next byte as the guest gets it. A break prefix is swallowed and the byte after
    it fetched, so this ends with the keyboard's buffer. */
 static bool next_kbd_byte(struct i8042 *kbc, u8 *byte)
 {
-    while (ps2kbd_next(&kbc->kbd, byte))
+    while ((ps2kbd_replies(&kbc->kbd) || !key_is_early(kbc)) && ps2kbd_next(&kbc->kbd, byte))
         if (!(kbc->ram[0] & CB_XLATE) || ps2scan_to_set1(&kbc->xlate_break, *byte, byte))
             return true;
     return false;
+}
+
+/* Puts it into the output buffer. */
+static bool take_kbd_byte(struct i8042 *kbc)
+{
+    bool key = !ps2kbd_replies(&kbc->kbd);
+    u8 byte;
+
+    if ((kbc->ram[0] & CB_KBD_OFF) || !next_kbd_byte(kbc, &byte))
+        return false;
+    put_obuf(kbc, byte, false);
+    kbc->obf_key = key;
+    return true;
+}
+
+static void wait_for_key(struct i8042 *kbc)
+{
+    if (!kbc->clk)
+        return;
+    if (!kbc->obf && key_is_early(kbc) && ps2kbd_has_key(&kbc->kbd))
+        timer_set(kbc->clk, &kbc->timer, kbc->next_key);
+    else
+        timer_cancel(kbc->clk, &kbc->timer);
 }
 
 /* Fills the output buffer if it is empty and anyone has a byte. */
@@ -125,11 +162,11 @@ static void fill(struct i8042 *kbc)
     if (kbc->answers) {
         kbc->answers = false;
         put_obuf(kbc, kbc->answer, kbc->answer_aux);
-    } else if (!(kbc->ram[0] & CB_KBD_OFF) && next_kbd_byte(kbc, &byte)) {
-        put_obuf(kbc, byte, false);
-    } else if (!(kbc->ram[0] & CB_AUX_OFF) && ps2mouse_next(&kbc->mouse, &byte)) {
+    } else if (!take_kbd_byte(kbc) && !(kbc->ram[0] & CB_AUX_OFF) &&
+               ps2mouse_next(&kbc->mouse, &byte)) {
         put_obuf(kbc, byte, true);
     }
+    wait_for_key(kbc);
     update_irqs(kbc);
 }
 
@@ -274,7 +311,9 @@ static u64 data_read(void *dev, u64 off, unsigned size)
     struct i8042 *kbc = dev;
     u8 byte = kbc->obuf;
 
-    kbc->obf = false;
+    if (kbc->obf && kbc->obf_key && kbc->clk)
+        kbc->next_key = clock_now(kbc->clk) + KEY_NS;
+    kbc->obf = kbc->obf_key = false;
     update_irqs(kbc);
     fill(kbc);
     return byte;
@@ -312,6 +351,11 @@ static void command_write(void *dev, u64 off, unsigned size, u64 val)
         irq_pulse(&kbc->reset);
 }
 
+static void key_is_due(void *kbc)
+{
+    fill(kbc);
+}
+
 static const struct bus_ops data_ops = {.read = data_read, .write = data_write, .max_size = 1};
 static const struct bus_ops command_ops = {
     .read = status_read, .write = command_write, .max_size = 1};
@@ -341,8 +385,11 @@ void i8042_reset(struct i8042 *kbc)
     kbc->ram[0] = CB_XLATE | CB_SYS | CB_AUX_INT | CB_KBD_INT;
     kbc->command = kbc->obuf = 0;
     kbc->last_command = kbc->obf = kbc->obf_aux = kbc->answers = kbc->xlate_break = false;
+    kbc->obf_key = false;
+    kbc->next_key = 0;
     ps2kbd_reset(&kbc->kbd);
     ps2mouse_reset(&kbc->mouse);
+    wait_for_key(kbc);
     update_irqs(kbc);
     set_a20(kbc, true);
 }
@@ -355,6 +402,7 @@ static int loaded(void *dev)
         (kbc->command && !takes_data(kbc->command)) || !ps2kbd_valid(&kbc->kbd) ||
         !ps2mouse_valid(&kbc->mouse))
         return -EINVAL;
+    wait_for_key(kbc);
     update_irqs(kbc);
     irq_set(&kbc->irq1, kbc->irq1_level);
     irq_set(&kbc->irq12, kbc->irq12_level);
@@ -374,6 +422,8 @@ static const struct state_field fields[] = {
     STATE_BOOL(struct i8042, answers),
     STATE_BOOL(struct i8042, answer_aux),
     STATE_BOOL(struct i8042, xlate_break),
+    STATE_BOOL(struct i8042, obf_key),
+    STATE_UINT(struct i8042, next_key),
     STATE_STRUCTS(struct i8042, kbd, 1, ps2kbd_fields),
     STATE_STRUCTS(struct i8042, mouse, 1, ps2mouse_fields),
     STATE_END,
@@ -391,6 +441,7 @@ int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, struct irq i
     if (!kbc)
         return -ENOMEM;
     *kbc = (struct i8042){.pio = pio, .irq1 = irq1, .irq12 = irq12, .a20 = a20, .reset = reset};
+    timer_init(&kbc->timer, key_is_due, kbc);
     rc = bus_claim(pio, 0x60, 0x60, &data_ops, kbc, "i8042");
     if (!rc)
         rc = bus_claim(pio, 0x64, 0x64, &command_ops, kbc, "i8042");
@@ -403,10 +454,17 @@ int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, struct irq i
     return 0;
 }
 
+void i8042_set_clock(struct i8042 *kbc, struct clock *clk)
+{
+    kbc->clk = clk;
+}
+
 void i8042_free(struct i8042 *kbc)
 {
     if (!kbc)
         return;
+    if (kbc->clk)
+        timer_cancel(kbc->clk, &kbc->timer);
     bus_release(kbc->pio, kbc);
     free(kbc);
 }

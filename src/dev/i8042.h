@@ -3,6 +3,7 @@
 #pragma once
 #include "base/state.h"
 #include "bus/bus.h"
+#include "bus/clock.h"
 #include "bus/irq.h"
 
 struct i8042;
@@ -11,6 +12,9 @@ struct i8042;
 must_check int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, struct irq irq12,
                          struct irq a20, struct irq reset);
 void i8042_reset(struct i8042 *kbc);
+/* Before the guest runs: keys' bytes come a millisecond apart from now on, not as fast as they are
+   read. */
+void i8042_set_clock(struct i8042 *kbc, struct clock *clk);
 void i8042_free(struct i8042 *kbc);
 extern const struct state_table i8042_state;
 

@@ -209,10 +209,20 @@ void ps2kbd_command(struct ps2kbd *kbd, u8 byte)
     }
 }
 
-/* Keys wait while a command's argument is to come. */
+bool ps2kbd_replies(const struct ps2kbd *kbd)
+{
+    return kbd->replies.count != 0;
+}
+
+bool ps2kbd_has_key(const struct ps2kbd *kbd)
+{
+    return !kbd->command && kbd->keys.count;
+}
+
 bool ps2kbd_next(struct ps2kbd *kbd, u8 *byte)
 {
-    if (!ps2queue_get(&kbd->replies, byte) && (kbd->command || !ps2queue_get(&kbd->keys, byte)))
+    if (!ps2queue_get(&kbd->replies, byte) &&
+        (!ps2kbd_has_key(kbd) || !ps2queue_get(&kbd->keys, byte)))
         return false;
     if (*byte != REPLY_RESEND)
         kbd->last = *byte;

@@ -19,7 +19,11 @@ struct ps2kbd {
 void ps2kbd_reset(struct ps2kbd *kbd);
 /* A byte from the controller. */
 void ps2kbd_command(struct ps2kbd *kbd, u8 byte);
-/* The next byte for the controller; false if there is none. */
+/* A reply waits; a key's byte does, which it goes on doing while a command's argument is to come.
+ */
+bool ps2kbd_replies(const struct ps2kbd *kbd);
+bool ps2kbd_has_key(const struct ps2kbd *kbd);
+/* The next byte for the controller, replies first; false if there is none. */
 bool ps2kbd_next(struct ps2kbd *kbd, u8 *byte);
 /* One key's set 2 bytes; see i8042_put_key. */
 bool ps2kbd_put_key(struct ps2kbd *kbd, const u8 *set2, size_t n);

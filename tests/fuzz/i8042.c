@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Ports 60h and 64h, keys and mouse motion. What is in the buffers must come to an end. */
+/* Ports 60h and 64h, keys and mouse motion, in some inputs with keys that take their time. What is
+   in the buffers must come to an end. */
 #include "dev/i8042.h"
 #include "dev_input.h"
 
@@ -45,10 +46,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     rig_open(&rig);
     BUG_ON(i8042_new(&kbc, &rig.pio, wire_irq(&irq1), wire_irq(&irq12), wire_irq(&a20),
                      wire_irq(&reset)));
+    if (size % 2)
+        i8042_set_clock(kbc, rig.clk);
     while (input_left(&in)) {
         u8 op = (u8)input_take(&in, 1);
         if (op & 0x80)
             host_event(kbc, &in, op);
+        else if ((op & 6) == 6)
+            input_advance(&in, rig.clk);
         else
             input_access(&in, &rig.pio, op & 0x79, op & 0x40 ? 0x64 : 0x60, 1);
         BUG_ON(irq1.level && irq12.level);
@@ -57,6 +62,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     i8042_reset(kbc);
     BUG_ON(!a20.level);
     i8042_free(kbc);
+    BUG_ON(clock_run(rig.clk) != UINT64_MAX);
     rig_close(&rig);
     return 0;
 }

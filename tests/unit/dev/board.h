@@ -157,6 +157,7 @@ static inline void board_open(struct board *b, u64 now)
                         (struct ns16550a_backend){.write = NULL}));
     BUG_ON(i8042_new(&b->kbc, &rig->pio, board_wire(b, W_KBD), board_wire(b, W_AUX),
                      board_wire(b, W_A20), board_wire(b, W_RESET)));
+    i8042_set_clock(b->kbc, rig->clk);
     BUG_ON(fwcfg_new(&b->fwcfg, &rig->pio, b->mem));
     BUG_ON(fwcfg_add_file(b->fwcfg, "etc/some", "0123456789abcdef", 16));
     BUG_ON(lapic_bus_new(&b->lapics));

@@ -385,6 +385,44 @@ static void replies_wait_for_the_buffer(void)
     close_kbc();
 }
 
+/* A handler that looks at the byte and the BIOS behind it both read the same one. */
+static void keys_take_their_time(void)
+{
+    open_kbc();
+    i8042_set_clock(kbc, rig.clk);
+    PRESS("\xe0\x75");
+    PRESS("\x1c");
+    CHECK(irq1.level);
+    CHECK_EQ(in8(&rig, 0x60), 0xe0);
+    CHECK(!irq1.level);
+    CHECK_EQ(status() & 1, 0);
+    CHECK_EQ(in8(&rig, 0x60), 0xe0);
+    clock_advance(rig.clk, 1 * MS - 1);
+    CHECK(!irq1.level);
+    clock_advance(rig.clk, 1);
+    CHECK(irq1.level);
+    CHECK_EQ(irq1.rises, 2);
+    CHECK_EQ(in8(&rig, 0x60), 0x48);
+    data(0xf2); /* replies do not wait */
+    CHECK_EQ(got(false), 0xfaab41);
+    command(0x20);
+    CHECK_EQ(get(), 0x47);
+    mouse(0xf4);
+    CHECK_EQ(got(true), 0xfa);
+    i8042_mouse(kbc, 1, 0, 0, 0); /* nor does the mouse */
+    CHECK_EQ(got(true), 0x080100);
+    command(0xad); /* and a key that may not come now */
+    clock_advance(rig.clk, 5 * MS);
+    CHECK_EQ(status() & 1, 0);
+    command(0xae);
+    CHECK_EQ(get(), 0x1e);
+    PRESS("\xf0\x1c");
+    PRESS("\x1c");
+    i8042_reset(kbc);
+    CHECK_EQ(clock_run(rig.clk), UINT64_MAX);
+    close_kbc();
+}
+
 int main(void)
 {
     TEST_RUN(controller_commands);
@@ -397,5 +435,6 @@ int main(void)
     TEST_RUN(mouse_packets);
     TEST_RUN(clicks_are_not_lost);
     TEST_RUN(replies_wait_for_the_buffer);
+    TEST_RUN(keys_take_their_time);
     return test_result();
 }
