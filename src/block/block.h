@@ -15,6 +15,7 @@
 #define BLOCK_SECTOR 512u
 
 struct block;
+struct block_node; /* block/driver.h */
 
 enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_ZERO };
 
@@ -37,11 +38,12 @@ struct block_config {
     const char *format; /* "raw" for now; NULL: raw */
 };
 
-/* Opens it and starts its workers. `lock` is the machine's. -errno with a message that names the
-   file. Lock not held. */
+/* Opens it, locks it against use by others (shared among readers, a writer alone) and starts its
+   workers. `lock` is the machine's. -errno with a message that names the file. Lock not held. */
 must_check int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
                           struct err *err);
-/* Ends all requests (`done` is called), flushes, closes. Lock not held. */
+/* Ends all requests (`done` is called, and what it submits is done too), flushes, closes. Lock not
+   held. A device is freed after its image is closed or drained. NULL is allowed. */
 void block_close(struct block *b);
 
 u64 block_size(const struct block *b); /* bytes; a multiple of BLOCK_SECTOR, rounded up */
@@ -50,5 +52,11 @@ bool block_read_only(const struct block *b);
 /* Requests may run in any order and side by side; a FLUSH covers the writes that were done before
    it was submitted. */
 void block_submit(struct block *b, struct block_req *req);
-/* Waits until nothing is in flight. Lock held once by the caller; let go of while waiting. */
+/* Waits until nothing is in flight, not even what a `done` has submitted. Lock held once by the
+   caller; let go of while waiting. */
 void block_drain(struct block *b);
+
+/* An image made of a node, which is then the block's to close; on failure too. With no threads,
+   requests wait until block_drain does them, in their order: for tests that want each step. */
+must_check int block_new(struct block **out, struct block_node *node, unsigned threads,
+                         pthread_mutex_t *lock);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests of an image and the threads that do them. Two locks: the machine's, held in `done`,
+ * then the image's own, which guards the queue.
+ */
+#include "block/block.h"
+#include "block/driver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKERS 4u
+
+struct block {
+    struct block_node *node;
+    pthread_mutex_t *machine; /* not owned */
+    pthread_mutex_t lock;
+    pthread_cond_t work, idle;
+    struct block_req *first, **last; /* waiting; lock */
+    unsigned in_flight;              /* submitted, `done` not called yet; lock */
+    bool closing;                    /* lock */
+    unsigned threads;
+    pthread_t thread[WORKERS];
+};
+
+u64 block_size(const struct block *b)
+{
+    return b->node->size;
+}
+
+bool block_read_only(const struct block *b)
+{
+    return b->node->read_only;
+}
+
+static int execute(struct block_node *n, const struct block_req *req)
+{
+    if (req->op == BLOCK_FLUSH)
+        return n->ops->flush(n);
+    if (req->offset > n->size || req->len > n->size - req->offset)
+        return -EINVAL;
+    if (req->op != BLOCK_READ && n->read_only)
+        return -EROFS;
+    if (!req->len)
+        return 0;
+    switch (req->op) {
+    case BLOCK_READ:
+        return n->ops->read(n, req->offset, req->buf, req->len);
+    case BLOCK_WRITE:
+        return n->ops->write(n, req->offset, req->buf, req->len);
+    case BLOCK_DISCARD:
+        return n->ops->discard(n, req->offset, req->len);
+    case BLOCK_ZERO:
+        return n->ops->zero(n, req->offset, req->len);
+    default:
+        return -EINVAL;
+    }
+}
+
+/* Lock held. */
+static struct block_req *take(struct block *b)
+{
+    struct block_req *req = b->first;
+
+    if (req) {
+        b->first = req->next;
+        if (!b->first)
+            b->last = &b->first;
+    }
+    return req;
+}
+
+/* Machine's lock held: `done` may submit more, which is counted before this one is not. */
+static void complete(struct block *b, struct block_req *req, int rc)
+{
+    req->done(req, rc);
+    pthread_mutex_lock(&b->lock);
+    if (!--b->in_flight)
+        pthread_cond_broadcast(&b->idle);
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void *worker(void *opaque)
+{
+    struct block *b = opaque;
+
+    pthread_mutex_lock(&b->lock);
+    for (;;) {
+        struct block_req *req = take(b);
+        int rc;
+        if (!req && b->closing)
+            break;
+        if (!req) {
+            pthread_cond_wait(&b->work, &b->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&b->lock);
+        rc = execute(b->node, req);
+        pthread_mutex_lock(b->machine);
+        complete(b, req, rc);
+        pthread_mutex_unlock(b->machine);
+        pthread_mutex_lock(&b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+void block_submit(struct block *b, struct block_req *req)
+{
+    req->next = NULL;
+    pthread_mutex_lock(&b->lock);
+    *b->last = req;
+    b->last = &req->next;
+    b->in_flight++;
+    pthread_cond_signal(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Without threads: does what waits, in the caller. Machine's lock held. */
+static void do_all(struct block *b)
+{
+    struct block_req *req;
+
+    while ((req = take(b)))
+        complete(b, req, execute(b->node, req));
+}
+
+void block_drain(struct block *b)
+{
+    if (!b->threads) {
+        do_all(b);
+        return;
+    }
+    pthread_mutex_lock(&b->lock);
+    while (b->in_flight) {
+        pthread_mutex_unlock(b->machine);
+        pthread_cond_wait(&b->idle, &b->lock);
+        pthread_mutex_unlock(&b->lock);
+        pthread_mutex_lock(b->machine);
+        pthread_mutex_lock(&b->lock);
+    }
+    pthread_mutex_unlock(&b->lock);
+}
+
+static void stop_workers(struct block *b)
+{
+    pthread_mutex_lock(&b->lock);
+    b->closing = true;
+    pthread_cond_broadcast(&b->work);
+    pthread_mutex_unlock(&b->lock);
+    for (unsigned i = 0; i < b->threads; i++)
+        pthread_join(b->thread[i], NULL);
+}
+
+static void dispose(struct block *b)
+{
+    pthread_mutex_destroy(&b->lock);
+    pthread_cond_destroy(&b->work);
+    pthread_cond_destroy(&b->idle);
+    b->node->ops->close(b->node);
+    free(b);
+}
+
+void block_close(struct block *b)
+{
+    if (!b)
+        return;
+    pthread_mutex_lock(b->machine);
+    block_drain(b);
+    pthread_mutex_unlock(b->machine);
+    stop_workers(b);
+    if (!b->node->read_only)
+        (void)b->node->ops->flush(b->node); /* nobody is left to tell */
+    dispose(b);
+}
+
+int block_new(struct block **out, struct block_node *node, unsigned threads, pthread_mutex_t *lock)
+{
+    struct block *b = calloc(1, sizeof(*b));
+
+    if (!b) {
+        node->ops->close(node);
+        return -ENOMEM;
+    }
+    BUG_ON(threads > WORKERS || node->size % BLOCK_SECTOR);
+    b->node = node;
+    b->machine = lock;
+    b->last = &b->first;
+    pthread_mutex_init(&b->lock, NULL);
+    pthread_cond_init(&b->work, NULL);
+    pthread_cond_init(&b->idle, NULL);
+    for (; b->threads < threads; b->threads++) {
+        int rc = pthread_create(&b->thread[b->threads], NULL, worker, b);
+        if (rc) {
+            stop_workers(b);
+            dispose(b);
+            return -rc;
+        }
+    }
+    *out = b;
+    return 0;
+}
+
+int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
+               struct err *err)
+{
+    struct block_node *node;
+    int rc;
+
+    if (cfg->format && strcmp(cfg->format, "raw"))
+        return err_set(err, EINVAL, "'%s': image format '%s' is not known; there is raw", cfg->path,
+                       cfg->format);
+    rc = block_raw_open(&node, cfg->path, cfg->read_only || cfg->snapshot, err);
+    if (rc)
+        return rc;
+    if (cfg->snapshot && !cfg->read_only) {
+        rc = block_snapshot_open(&node, node, err);
+        if (rc) {
+            err_prefix(err, "'%s'", cfg->path);
+            return rc;
+        }
+    }
+    rc = block_new(out, node, WORKERS, lock);
+    return rc ? err_set(err, -rc, "'%s': no threads for it: %s", cfg->path, strerror(-rc)) : 0;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A layer over an image that is only read: what is written goes to a temporary file that has no
+ * name, in clusters, with a bitmap of those that are there. It ends with the process.
+ */
+#include "block/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLUSTER (4 * KiB)
+
+struct snapshot {
+    struct block_node node;
+    struct block_node *base;
+    struct block_node *file;
+    pthread_mutex_t lock;
+    u64 *there; /* a bit for each cluster; lock */
+};
+
+static struct snapshot *snapshot_of(struct block_node *n)
+{
+    return container_of(n, struct snapshot, node);
+}
+
+static bool is_there(const struct snapshot *s, u64 cluster)
+{
+    return s->there[cluster / 64] >> cluster % 64 & 1;
+}
+
+static void set_there(struct snapshot *s, u64 first, u64 end)
+{
+    for (; first < end; first++)
+        s->there[first / 64] |= BIT64(first % 64);
+}
+
+/* Bytes from off on, at most len, that come from the same place; which one in *there. */
+static u64 run_at(struct snapshot *s, u64 off, u64 len, bool *there)
+{
+    u64 end = off + len, at = off;
+
+    pthread_mutex_lock(&s->lock);
+    *there = is_there(s, off / CLUSTER);
+    while (at < end && is_there(s, at / CLUSTER) == *there)
+        at = (at / CLUSTER + 1) * CLUSTER;
+    pthread_mutex_unlock(&s->lock);
+    return min_u64(at, end) - off;
+}
+
+static int snapshot_read(struct block_node *n, u64 off, u8 *buf, u64 len)
+{
+    struct snapshot *s = snapshot_of(n);
+    int rc = 0;
+
+    while (len && !rc) {
+        bool there;
+        u64 part = run_at(s, off, len, &there);
+        struct block_node *from = there ? s->file : s->base;
+        rc = from->ops->read(from, off, buf, part);
+        off += part;
+        buf += part;
+        len -= part;
+    }
+    return rc;
+}
+
+/* A part of one cluster. Lock held, so that two parts of one do not lose each other. */
+static int write_part(struct snapshot *s, u64 off, const u8 *buf, u64 len)
+{
+    u64 cluster = off / CLUSTER, start = cluster * CLUSTER;
+    u64 whole = min_u64(CLUSTER, s->node.size - start);
+    u8 copy[CLUSTER];
+    int rc;
+
+    if (is_there(s, cluster))
+        return s->file->ops->write(s->file, off, buf, len);
+    rc = s->base->ops->read(s->base, start, copy, whole);
+    if (rc)
+        return rc;
+    memcpy(copy + (off - start), buf, len);
+    rc = s->file->ops->write(s->file, start, copy, whole);
+    if (!rc)
+        set_there(s, cluster, cluster + 1);
+    return rc;
+}
+
+static int write_whole(struct snapshot *s, u64 off, const u8 *buf, u64 len)
+{
+    int rc = s->file->ops->write(s->file, off, buf, len);
+
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&s->lock);
+    set_there(s, off / CLUSTER, (off + len) / CLUSTER);
+    pthread_mutex_unlock(&s->lock);
+    return 0;
+}
+
+/* Of the range, what comes first: part of a cluster, or whole ones. */
+static u64 first_piece(u64 off, u64 len, bool *whole)
+{
+    u64 skew = off % CLUSTER;
+
+    *whole = !skew && len >= CLUSTER;
+    return *whole ? len - len % CLUSTER : min_u64(len, CLUSTER - skew);
+}
+
+static int snapshot_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
+{
+    struct snapshot *s = snapshot_of(n);
+    int rc = 0;
+
+    while (len && !rc) {
+        bool whole;
+        u64 part = first_piece(off, len, &whole);
+        if (whole) {
+            rc = write_whole(s, off, buf, part);
+        } else {
+            pthread_mutex_lock(&s->lock);
+            rc = write_part(s, off, buf, part);
+            pthread_mutex_unlock(&s->lock);
+        }
+        off += part;
+        buf += part;
+        len -= part;
+    }
+    return rc;
+}
+
+static int snapshot_zero(struct block_node *n, u64 off, u64 len)
+{
+    static const u8 zeros[CLUSTER];
+    struct snapshot *s = snapshot_of(n);
+    int rc = 0;
+
+    while (len && !rc) {
+        bool whole;
+        u64 part = first_piece(off, len, &whole);
+        if (whole) {
+            rc = s->file->ops->zero(s->file, off, part);
+            pthread_mutex_lock(&s->lock);
+            if (!rc)
+                set_there(s, off / CLUSTER, (off + part) / CLUSTER);
+        } else {
+            pthread_mutex_lock(&s->lock);
+            rc = write_part(s, off, zeros, part);
+        }
+        pthread_mutex_unlock(&s->lock);
+        off += part;
+        len -= part;
+    }
+    return rc;
+}
+
+static int snapshot_nothing(struct block_node *n)
+{
+    return 0;
+}
+
+static int snapshot_discard(struct block_node *n, u64 off, u64 len)
+{
+    return 0;
+}
+
+static void snapshot_close(struct block_node *n)
+{
+    struct snapshot *s = snapshot_of(n);
+
+    s->base->ops->close(s->base);
+    if (s->file)
+        s->file->ops->close(s->file);
+    pthread_mutex_destroy(&s->lock);
+    free(s->there);
+    free(s);
+}
+
+static const struct block_driver snapshot_driver = {
+    .name = "snapshot",
+    .read = snapshot_read,
+    .write = snapshot_write,
+    .flush = snapshot_nothing,
+    .discard = snapshot_discard,
+    .zero = snapshot_zero,
+    .close = snapshot_close,
+};
+
+int block_snapshot_open(struct block_node **out, struct block_node *base, struct err *err)
+{
+    struct snapshot *s = calloc(1, sizeof(*s));
+    u64 clusters = (base->size + CLUSTER - 1) / CLUSTER;
+    int rc;
+
+    if (!s) {
+        base->ops->close(base);
+        return err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
+    }
+    *s = (struct snapshot){.node = {.ops = &snapshot_driver, .size = base->size}, .base = base};
+    pthread_mutex_init(&s->lock, NULL);
+    s->there = calloc(clusters / 64 + 1, sizeof(u64));
+    rc = s->there ? block_raw_temporary(&s->file, base->size, err)
+                  : err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
+    if (rc) {
+        snapshot_close(&s->node);
+        return rc;
+    }
+    *out = &s->node;
+    return 0;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "block/block.h"
+#include "../dev/memdisk.h"
+#include "../dev/rig.h"
+#include "../test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct rig rig;
+static char path[] = "/tmp/domus-block-XXXXXX";
+
+/* A file of `size` bytes, each the number of its sector plus one. */
+static void make_file(u64 size)
+{
+    int fd;
+    u8 *data = malloc(size);
+
+    rig_open(&rig);
+    strcpy(path + sizeof(path) - 7, "XXXXXX");
+    fd = mkstemp(path);
+    for (u64 i = 0; i < size; i++)
+        data[i] = (u8)(i / BLOCK_SECTOR + 1);
+    CHECK(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    close(fd);
+    free(data);
+}
+
+static void remove_file(void)
+{
+    unlink(path);
+    rig_close(&rig);
+}
+
+static u64 file_size(void)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : (u64)st.st_size;
+}
+
+static u8 file_byte(u64 off)
+{
+    u8 byte = 0;
+    int fd = open(path, O_RDONLY);
+
+    CHECK(fd >= 0 && pread(fd, &byte, 1, (off_t)off) == 1);
+    close(fd);
+    return byte;
+}
+
+static struct block *open_it(bool read_only, bool snapshot)
+{
+    struct block_config cfg = {.path = path, .read_only = read_only, .snapshot = snapshot};
+    struct block *b = NULL;
+    struct err err = {""};
+
+    if (block_open(&b, &cfg, &rig.lock, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    return b;
+}
+
+struct result {
+    int rc;
+    bool done;
+};
+
+static void on_done(struct block_req *req, int rc)
+{
+    struct result *r = req->opaque;
+
+    r->rc = rc;
+    r->done = true;
+}
+
+static int run(struct block *b, enum block_op op, u64 off, u8 *buf, u64 len)
+{
+    struct result r = {0};
+    struct block_req req = {
+        .op = op, .offset = off, .len = len, .buf = buf, .done = on_done, .opaque = &r};
+
+    pthread_mutex_lock(&rig.lock);
+    block_submit(b, &req);
+    CHECK(!r.done);
+    block_drain(b);
+    CHECK(r.done);
+    pthread_mutex_unlock(&rig.lock);
+    return r.rc;
+}
+
+static void reads_and_writes(void)
+{
+    u8 buf[1024];
+    struct block *b;
+
+    make_file(8192);
+    b = open_it(false, false);
+    CHECK_EQ(block_size(b), 8192);
+    CHECK_EQ(run(b, BLOCK_READ, 1000, buf, 100), 0);
+    CHECK_EQ(buf[0], 2);
+    CHECK_EQ(buf[99], 3);
+    memset(buf, 0xaa, sizeof(buf));
+    CHECK_EQ(run(b, BLOCK_WRITE, 512, buf, 1024), 0);
+    CHECK_EQ(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+    CHECK_EQ(file_byte(512), 0xaa);
+    CHECK_EQ(file_byte(1536), 4);
+    CHECK_EQ(run(b, BLOCK_ZERO, 0, NULL, 512), 0);
+    CHECK_EQ(file_byte(0), 0);
+    CHECK_EQ(run(b, BLOCK_DISCARD, 4096, NULL, 4096), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 8000, buf, 193), -EINVAL);
+    CHECK_EQ(run(b, BLOCK_READ, UINT64_MAX - 10, buf, 100), -EINVAL);
+    CHECK_EQ(file_size(), 8192);
+    block_close(b);
+    remove_file();
+}
+
+static void an_odd_end_reads_as_zeros(void)
+{
+    u8 buf[512] = {0};
+    struct block *b;
+
+    make_file(1000);
+    b = open_it(false, false);
+    CHECK_EQ(block_size(b), 1024);
+    CHECK_EQ(run(b, BLOCK_READ, 512, buf, 512), 0);
+    CHECK_EQ(buf[487], 2);
+    CHECK_EQ(buf[488], 0);
+    CHECK_EQ(run(b, BLOCK_WRITE, 512, buf, 512), 0);
+    CHECK_EQ(file_size(), 1000); /* only zeros were written past it */
+    CHECK_EQ(run(b, BLOCK_ZERO, 0, NULL, 1024), 0);
+    CHECK_EQ(file_size(), 1000);
+    buf[511] = 7;
+    CHECK_EQ(run(b, BLOCK_WRITE, 512, buf, 512), 0);
+    CHECK_EQ(file_size(), 1024);
+    block_close(b);
+    remove_file();
+}
+
+static void read_only_refuses_writes(void)
+{
+    u8 buf[512] = {0};
+    struct block *b;
+
+    make_file(4096);
+    b = open_it(true, false);
+    CHECK(block_read_only(b));
+    CHECK_EQ(run(b, BLOCK_WRITE, 0, buf, 512), -EROFS);
+    CHECK_EQ(run(b, BLOCK_ZERO, 0, NULL, 512), -EROFS);
+    CHECK_EQ(run(b, BLOCK_DISCARD, 0, NULL, 512), -EROFS);
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 512), 0);
+    CHECK_EQ(buf[0], 1);
+    block_close(b);
+    remove_file();
+}
+
+static void a_snapshot_leaves_the_file_alone(void)
+{
+    static u8 buf[20000], back[20000];
+    struct block *b;
+
+    make_file(20000 - 32); /* 39 sectors, less a bit */
+    b = open_it(false, true);
+    CHECK(!block_read_only(b));
+    CHECK_EQ(block_size(b), 19968);
+    memset(buf, 0xee, sizeof(buf));
+    CHECK_EQ(run(b, BLOCK_WRITE, 1000, buf, 9000), 0); /* part, whole, part of clusters */
+    CHECK_EQ(run(b, BLOCK_WRITE, 19456, buf, 512), 0); /* in the short last one */
+    CHECK_EQ(run(b, BLOCK_ZERO, 12288, NULL, 4196), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 0, back, 19968), 0);
+    CHECK_EQ(back[999], 2);
+    CHECK_EQ(back[1000], 0xee);
+    CHECK_EQ(back[9999], 0xee);
+    CHECK_EQ(back[10000], 10000 / 512 + 1);
+    CHECK_EQ(back[12287], 24);
+    CHECK_EQ(back[12288], 0);
+    CHECK_EQ(back[16483], 0);
+    CHECK_EQ(back[16484], 16484 / 512 + 1);
+    CHECK_EQ(back[19455], 38);
+    CHECK_EQ(back[19456], 0xee);
+    CHECK_EQ(file_byte(1000), 2);
+    block_close(b);
+    CHECK_EQ(file_size(), 20000 - 32);
+    remove_file();
+}
+
+static void refuse(bool read_only, const char *format, int rc, const char *text)
+{
+    struct block_config cfg = {.path = path, .read_only = read_only, .format = format};
+    struct block *b;
+    struct err err = {""};
+
+    CHECK_EQ(block_open(&b, &cfg, &rig.lock, &err), rc);
+    if (!strstr(err.text, text) || !strstr(err.text, path))
+        fprintf(stderr, "'%s' lacks '%s'\n", err.text, text), test_failures++;
+}
+
+static void a_file_has_one_writer(void)
+{
+    struct block *b, *other;
+
+    make_file(512);
+    b = open_it(false, false);
+    refuse(false, NULL, -EBUSY, "in use");
+    refuse(true, NULL, -EBUSY, "in use by a writer");
+    block_close(b);
+    b = open_it(true, false);
+    other = open_it(true, false);
+    refuse(false, "raw", -EBUSY, "in use");
+    block_close(b);
+    block_close(other);
+    refuse(false, "qcow9", -EINVAL, "qcow9");
+    chmod(path, 0400);
+    if (geteuid())
+        refuse(false, NULL, -EACCES, "read-only");
+    CHECK_EQ(truncate(path, 0), 0);
+    refuse(true, NULL, -EINVAL, "empty");
+    remove_file();
+    rig_open(&rig);
+    refuse(true, NULL, -ENOENT, "No such file");
+    rig_close(&rig);
+}
+
+/* Submits itself again until its count is used up. */
+static void again(struct block_req *req, int rc)
+{
+    struct block **b = req->opaque;
+
+    if (req->offset < 64 * 512) {
+        req->offset += 512;
+        block_submit(*b, req);
+    }
+}
+
+static void close_waits_for_all(void)
+{
+    static u8 buf[16][512];
+    struct block_req req[16];
+    struct block *b;
+
+    make_file(128 * 512);
+    b = open_it(false, false);
+    pthread_mutex_lock(&rig.lock);
+    for (unsigned i = 0; i < 16; i++) {
+        req[i] = (struct block_req){.op = i % 2 ? BLOCK_READ : BLOCK_WRITE,
+                                    .offset = 512 * i,
+                                    .len = 512,
+                                    .buf = buf[i],
+                                    .done = again,
+                                    .opaque = &b};
+        block_submit(b, &req[i]);
+    }
+    pthread_mutex_unlock(&rig.lock);
+    block_close(b);
+    for (unsigned i = 0; i < 16; i++)
+        CHECK(req[i].offset >= 64 * 512);
+    remove_file();
+}
+
+static void a_driver_can_fail(void)
+{
+    u8 buf[512];
+    struct memdisk *m = memdisk_new(4096, false);
+    struct block *b;
+
+    rig_open(&rig);
+    b = memdisk_block(m, &rig.lock);
+    m->fail = -EIO;
+    m->fail_at = 1024;
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 512), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 1024, buf, 512), -EIO);
+    m->fail = -ENOSPC;
+    CHECK_EQ(run(b, BLOCK_WRITE, 1024, buf, 512), -ENOSPC);
+    block_close(b);
+    rig_close(&rig);
+}
+
+int main(void)
+{
+    TEST_RUN(reads_and_writes);
+    TEST_RUN(an_odd_end_reads_as_zeros);
+    TEST_RUN(read_only_refuses_writes);
+    TEST_RUN(a_snapshot_leaves_the_file_alone);
+    TEST_RUN(a_file_has_one_writer);
+    TEST_RUN(close_waits_for_all);
+    TEST_RUN(a_driver_can_fail);
+    return test_result();
+}

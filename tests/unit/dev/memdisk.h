@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An image in memory that fails when told to; its requests wait for block_drain. */
+#pragma once
+#include "block/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct memdisk {
+    struct block_node node;
+    u8 *data;
+    int fail;         /* -errno of every request that reaches … */
+    u64 fail_at;      /* … this byte */
+    unsigned flushes; /* calls */
+    u64 discarded;    /* bytes */
+};
+
+static inline int memdisk_check(const struct memdisk *m, u64 off, u64 len)
+{
+    return m->fail && off <= m->fail_at && m->fail_at < off + len ? m->fail : 0;
+}
+
+static inline int memdisk_read(struct block_node *n, u64 off, u8 *buf, u64 len)
+{
+    struct memdisk *m = container_of(n, struct memdisk, node);
+
+    memcpy(buf, m->data + off, len);
+    return memdisk_check(m, off, len);
+}
+
+static inline int memdisk_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
+{
+    struct memdisk *m = container_of(n, struct memdisk, node);
+    int rc = memdisk_check(m, off, len);
+
+    if (!rc)
+        memcpy(m->data + off, buf, len);
+    return rc;
+}
+
+static inline int memdisk_flush(struct block_node *n)
+{
+    struct memdisk *m = container_of(n, struct memdisk, node);
+
+    m->flushes++;
+    return m->fail && m->fail_at == UINT64_MAX ? m->fail : 0;
+}
+
+static inline int memdisk_discard(struct block_node *n, u64 off, u64 len)
+{
+    container_of(n, struct memdisk, node)->discarded += len;
+    return 0;
+}
+
+static inline int memdisk_zero(struct block_node *n, u64 off, u64 len)
+{
+    memset(container_of(n, struct memdisk, node)->data + off, 0, len);
+    return 0;
+}
+
+static inline void memdisk_close(struct block_node *n)
+{
+    struct memdisk *m = container_of(n, struct memdisk, node);
+
+    free(m->data);
+    free(m);
+}
+
+static const struct block_driver memdisk_driver = {
+    .name = "memory",
+    .read = memdisk_read,
+    .write = memdisk_write,
+    .flush = memdisk_flush,
+    .discard = memdisk_discard,
+    .zero = memdisk_zero,
+    .close = memdisk_close,
+};
+
+/* Sector n is filled with n, low byte first, four bytes each. */
+static inline struct memdisk *memdisk_new(u64 size, bool read_only)
+{
+    struct memdisk *m = calloc(1, sizeof(*m));
+
+    BUG_ON(!m);
+    m->node = (struct block_node){.ops = &memdisk_driver, .size = size, .read_only = read_only};
+    m->data = malloc(size);
+    BUG_ON(!m->data);
+    for (u64 i = 0; i < size / 4; i++) {
+        u32 sector = (u32)(i / 128);
+        memcpy(m->data + 4 * i, &sector, 4);
+    }
+    return m;
+}
+
+static inline struct block *memdisk_block(struct memdisk *m, pthread_mutex_t *lock)
+{
+    struct block *b;
+
+    BUG_ON(block_new(&b, &m->node, 0, lock) != 0);
+    return b;
+}
