@@ -190,6 +190,11 @@ void ata_data_done(struct ata_drive *d)
     next[d->next](d);
 }
 
+bool ata_wants_packet(const struct ata_drive *d)
+{
+    return d->phase == ATA_PIO_OUT && d->next == NEXT_PACKET;
+}
+
 void ata_data_failed(struct ata_drive *d)
 {
     ata_abort(d);
@@ -249,11 +254,15 @@ const struct state_field ata_drive_fields[] = {
     FIELD(BOOL, smart),
     FIELD(BOOL, sleeping),
     FIELD(UINT, power),
+    FIELD(BOOL, ncq_failed),
+    FIELD(UINT, ncq_tag),
+    FIELD(UINT, ncq_error),
+    FIELD(UINT, ncq_lba),
     FIELD(UINT, heads),
     FIELD(UINT, spt),
     FIELD(UINT, cylinders),
     STATE_STRUCTS(struct ata_drive, cd, 1, atapi_fields),
-    STATE_ARRAY(struct ata_drive, buf),
+    STATE_UINT(struct ata_drive, buf), /* bytes, taken as one */
     STATE_END,
 };
 

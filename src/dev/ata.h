@@ -99,7 +99,11 @@ struct ata_drive {
     u8 mdma_mode; /* 0xff: none */
     u8 udma_mode; /* 0xff: none */
     bool write_cache, read_ahead, smart, sleeping;
-    u8 power;       /* what CHECK POWER MODE answers */
+    u8 power; /* what CHECK POWER MODE answers */
+    /* The queued command that failed, for READ LOG EXT. */
+    bool ncq_failed;
+    u8 ncq_tag, ncq_error;
+    u64 ncq_lba;
     u16 heads, spt; /* of INITIALIZE DEVICE PARAMETERS */
     u16 cylinders;
     struct atapi cd;
@@ -129,6 +133,8 @@ void ata_signature(struct ata_drive *d);
 void ata_execute(struct ata_drive *d, u8 command);
 /* The transport has moved [at, end). */
 void ata_data_done(struct ata_drive *d);
+/* The data phase is that of a command packet, of 12 bytes. */
+bool ata_wants_packet(const struct ata_drive *d);
 /* The transport could not move it; the command ends with an error. */
 void ata_data_failed(struct ata_drive *d);
 

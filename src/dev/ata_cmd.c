@@ -253,6 +253,43 @@ static void smart(struct ata_drive *d)
     }
 }
 
+/* What became of queued commands (log 10h): the failed one's task file. */
+static void ncq_error_log(struct ata_drive *d)
+{
+    u8 sum = 0;
+
+    d->buf[0] = d->ncq_failed ? d->ncq_tag : 0x80;
+    d->buf[2] = ATA_DRDY | ATA_ERR;
+    d->buf[3] = d->ncq_error;
+    for (unsigned i = 0; i < 3; i++) {
+        d->buf[4 + i] = (u8)(d->ncq_lba >> 8 * i);
+        d->buf[8 + i] = (u8)(d->ncq_lba >> (24 + 8 * i));
+    }
+    d->buf[7] = ATA_LBA;
+    for (unsigned i = 0; i < ATA_SECTOR - 1; i++)
+        sum = (u8)(sum + d->buf[i]);
+    d->buf[ATA_SECTOR - 1] = (u8)-sum;
+    d->ncq_failed = false;
+}
+
+static void read_log(struct ata_drive *d)
+{
+    u8 log = d->r.lba_low[0];
+
+    if (d->r.count[0] != 1 || d->r.count[1] || d->r.lba_mid[0] || (log && log != 0x10)) {
+        ata_abort(d);
+        return;
+    }
+    memset(d->buf, 0, ATA_SECTOR);
+    if (log) {
+        ncq_error_log(d);
+    } else { /* the directory: log 10h has one page */
+        put_le16(d->buf, 1);
+        put_le16(d->buf + 2 * 0x10, 1);
+    }
+    sector_in(d);
+}
+
 /* DATA SET MANAGEMENT: so many sectors of ranges follow. */
 static void trim(struct ata_drive *d)
 {
@@ -333,6 +370,7 @@ static const command_fn disk_commands[256] = {
     [0x25] = ata_read_dma,
     [0x27] = read_native_max,
     [0x29] = ata_read_pio,
+    [0x2f] = read_log,
     [0x30] = ata_write_pio,
     [0x31] = ata_write_pio,
     [0x34] = ata_write_pio,

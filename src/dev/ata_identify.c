@@ -102,10 +102,10 @@ void ata_identify(struct ata_drive *d)
         put(d, word, 120);
     put(d, 82, 0x7069); /* NOP, READ and WRITE BUFFER, look-ahead, write cache, power, SMART */
     put(d, 83, 0x7400); /* FLUSH CACHE (EXT), 48 bits */
-    put(d, 84, 0x4040); /* FUA */
+    put(d, 84, 0x4060); /* FUA, logs */
     put(d, 85, 0x7008u | d->read_ahead << 6 | d->write_cache << 5 | d->smart);
     put(d, 86, 0x3400);
-    put(d, 87, 0x4040);
+    put(d, 87, 0x4060);
     put32(d, 100, sectors);
     put32(d, 102, sectors >> 32);
     put(d, 105, TRIM_BLOCKS);
