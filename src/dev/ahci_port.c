@@ -113,16 +113,25 @@ void ahci_post_sdb(struct ahci_port *p, u32 done, bool error)
     ahci_event(p, PIS_SDBS | (error ? PIS_TFES : 0));
 }
 
+/* PRDBC in the command header: before the FIS that tells of the data, since a guest may look at
+   both in memory while this runs. */
+static void put_count(struct ahci_port *p)
+{
+    u8 count[4];
+
+    put_le32(count, p->sg.moved);
+    if (pci_dma_write(&p->hba->pci, list_base(p) + p->slot * HEADER_LEN + 4, count, sizeof(count)))
+        ahci_fault(p);
+}
+
 /* The command in `slot` is over. */
 static void complete(struct ahci_port *p)
 {
     struct ata_drive *d = &p->drive;
-    u8 count[4], slot = p->slot;
+    u8 slot = p->slot;
 
+    put_count(p);
     p->slot = AHCI_NONE;
-    put_le32(count, p->sg.moved);
-    if (pci_dma_write(&p->hba->pci, list_base(p) + slot * HEADER_LEN + 4, count, sizeof(count)))
-        ahci_fault(p);
     if (!(d->r.status & ATA_ERR))
         p->ci &= ~BIT(slot);
     if (d->intrq)
@@ -137,7 +146,7 @@ static void move(struct ahci_port *p)
 {
     struct ata_drive *d = &p->drive;
     bool to_guest = d->phase == ATA_PIO_IN || d->phase == ATA_DMA_IN;
-    bool pio = d->phase == ATA_PIO_IN || d->phase == ATA_PIO_OUT, told = d->intrq;
+    bool pio = d->phase == ATA_PIO_IN || d->phase == ATA_PIO_OUT, tell = d->intrq;
     int rc;
 
     if (ata_wants_packet(d)) {
@@ -145,13 +154,14 @@ static void move(struct ahci_port *p)
         ata_data_done(d);
         return;
     }
+    rc = ahci_sg_move(p->hba, &p->sg, d->buf + d->at, d->end - d->at, to_guest);
     if (pio) {
+        put_count(p);
         post_pio(p, to_guest, d->end - d->at);
         d->intrq = false;
+        if (tell && !rc)
+            ahci_event(p, PIS_PSS);
     }
-    rc = ahci_sg_move(p->hba, &p->sg, d->buf + d->at, d->end - d->at, to_guest);
-    if (pio && told && !rc)
-        ahci_event(p, PIS_PSS);
     if (rc == -ENOSPC) {
         ahci_event(p, PIS_OFS);
         rc = to_guest ? 0 : rc; /* there is no room for the rest: it is lost */

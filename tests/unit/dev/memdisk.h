@@ -85,9 +85,11 @@ static inline struct memdisk *memdisk_new(u64 size, bool read_only)
     m->node = (struct block_node){.ops = &memdisk_driver, .size = size, .read_only = read_only};
     m->data = malloc(size);
     BUG_ON(!m->data);
-    for (u64 i = 0; i < size / 4; i++) {
-        u32 sector = (u32)(i / 128);
-        memcpy(m->data + 4 * i, &sector, 4);
+    for (u64 at = 0; at < size; at += BLOCK_SECTOR) {
+        u32 sector[BLOCK_SECTOR / 4];
+        for (unsigned i = 0; i < ARRAY_SIZE(sector); i++)
+            sector[i] = (u32)(at / BLOCK_SECTOR);
+        memcpy(m->data + at, sector, sizeof(sector));
     }
     return m;
 }
