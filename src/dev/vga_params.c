@@ -143,6 +143,7 @@ void vga_params_read(struct vga *vga, struct vga_params *p)
         read_planar(vga, p, &lin);
     } else {
         p->kind = VGA_PACKED;
+        p->cell_height = 1;
         p->width = p->lin.width = lin.width;
         p->height = p->lin.height = lin.height;
         p->lin.start = lin.start;
