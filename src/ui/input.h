@@ -18,8 +18,10 @@
 
 /* A device that takes some of it; NULL for what it does not take. */
 struct input_ops {
-    /* False while its buffer is full: the key is then sent again later. */
+    /* False: it has no room, and the key is lost. Sinks queue what their buffer cannot take. A held
+       key is repeated by telling its press again. */
     bool (*key)(void *opaque, u16 code, bool down);
+    /* dx to the right, dy and the wheel downwards; buttons that are down: INPUT_*. */
     void (*move)(void *opaque, int dx, int dy, int wheel, unsigned buttons);
     /* x and y are 0..INPUT_ABS_MAX. */
     void (*point)(void *opaque, u16 x, u16 y, int wheel, unsigned buttons);
