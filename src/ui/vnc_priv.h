@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What vnc.c and vnc_input.c share. */
+#pragma once
+#include "ui/keyboard.h"
+#include "ui/vnc.h"
+#include "ui/vnc_listen.h"
+
+#include <rfb/rfb.h>
+#include <stdatomic.h>
+
+#define VNC_MAX_CLIENTS 16u
+
+struct vnc {
+    struct vnc_config cfg;
+    struct vnc_where where;
+    const struct keymap *map;
+    char name[64];
+    char password[VNC_PASSWORD_MAX + 1];
+    char *passwords[2];
+    int listener, wake; /* descriptors */
+    pthread_t thread;
+    bool running;
+    atomic_bool stop;
+    rfbProtocolExtension *extension; /* QEMU's extended key events */
+
+    /* Of the thread: */
+    rfbScreenInfoPtr screen;
+    u32 *pixels; /* the frame buffer that is encoded, XRGB8888 */
+    u32 width, height;
+    u64 seen;    /* the surface's serial that it shows */
+    bool wanted; /* some client waits for an update */
+};
+
+struct vnc_client { /* clientData of libvncserver's */
+    struct keyboard keyboard;
+    int buttons;
+    bool asked;    /* for an update, so it knows the size */
+    bool extended; /* was told that extended key events are understood */
+};
+
+/* The hooks for clients, keys and pointers. */
+void vnc_input_init(struct vnc *vnc);
+void vnc_input_dispose(struct vnc *vnc);
