@@ -286,7 +286,7 @@ void vga_port_write(struct vga *vga, u16 port, u8 val)
         vga_remap(vga);
         break;
     case 0x3c4:
-        vga->seq_index = val & (VGA_SEQ_REGS - 1);
+        vga->seq_index = val;
         break;
     case 0x3c5:
         seq_write(vga, val);
@@ -406,8 +406,8 @@ const struct state_field vga_fields[] = {
 
 int vga_loaded(struct vga *vga)
 {
-    if (vga->seq_index >= VGA_SEQ_REGS || vga->gfx_index >= VGA_GFX_REGS ||
-        vga->crtc_index >= VGA_CRTC_REGS || vga->dac_component > 2)
+    if (vga->gfx_index >= VGA_GFX_REGS || vga->crtc_index >= VGA_CRTC_REGS ||
+        vga->dac_component > 2)
         return -EINVAL;
     vga->shadow.params->kind = UINT32_MAX; /* draw all of it */
     vga_remap(vga);

@@ -34,7 +34,8 @@ struct vga_linear {
 struct vga_params;
 struct vga;
 
-/* What an adapter adds; each may be NULL. Registers beyond the VGA's read as FFh without it. */
+/* What an adapter adds; each may be NULL. Registers beyond the VGA's read as FFh without it. The
+   sequencer's index comes as written, the others without what is beyond VGA_*_REGS. */
 struct vga_chip {
     u8 (*seq_read)(void *opaque, u8 index);
     void (*seq_write)(void *opaque, u8 index, u8 val);
@@ -47,12 +48,14 @@ struct vga_chip {
     bool (*dac_write)(void *opaque, u16 port, u8 val);
     /* True if the picture is packed pixels now. */
     bool (*linear)(void *opaque, struct vga_linear *out);
-    /* The start address and the offset of VGA modes, with the adapter's further bits. */
-    void (*extend)(void *opaque, u32 *start, u32 *offset);
+    /* The start address and the offset of VGA modes, with the adapter's further bits; true if
+       addresses then do not go around at 64 KiB of each plane. */
+    bool (*extend)(void *opaque, u32 *start, u32 *offset);
     /* Draws on line y of the picture, a cursor for one; false: nothing there. line NULL only asks.
      */
     bool (*overlay)(void *opaque, u32 y, u32 *line, u32 width);
-    /* True while the window at A0000h is packed memory from byte *base on (64 KiB). */
+    /* True while the window at A0000h is packed memory from byte *base on (64 KiB); otherwise
+     *base is added to addresses in the planes. */
     bool (*bank)(void *opaque, u32 *base);
 };
 
@@ -80,7 +83,9 @@ struct vga {
     struct display display;
 
     u8 misc, feature;
-    u8 seq_index, gfx_index, crtc_index, attr_index; /* attr_index with PAS, bit 5 */
+    u8 seq_index; /* as written */
+    u8 gfx_index, crtc_index;
+    u8 attr_index; /* with PAS, bit 5 */
     u8 seq[VGA_SEQ_REGS], gfx[VGA_GFX_REGS], crtc[VGA_CRTC_REGS], attr[VGA_ATTR_REGS];
     bool attr_data; /* the flip-flop: 3C0h takes data next */
     u8 dac_mask, dac_read_index, dac_write_index, dac_component, dac_state;

@@ -14,9 +14,15 @@
 
 #define WRITE_MODE 0x03u
 
-static const u32 lanes[16] = {
+static const u32 lane_masks[16] = {
     0x00000000, 0x000000ff, 0x0000ff00, 0x0000ffff, 0x00ff0000, 0x00ff00ff, 0x00ffff00, 0x00ffffff,
     0xff000000, 0xff0000ff, 0xff00ff00, 0xff00ffff, 0xffff0000, 0xffff00ff, 0xffffff00, 0xffffffff};
+
+/* The bytes of the planes in the low four bits; registers may have more. */
+static u32 lanes(u8 planes)
+{
+    return lane_masks[planes & 15];
+}
 
 void vga_written(struct vga *vga, u32 addr, u32 len)
 {
@@ -30,8 +36,9 @@ static u32 at_all_planes(const struct vga *vga, u32 addr)
 
 static bool write_is_plain(const struct vga *vga)
 {
-    return !(vga->gfx[GFX_MODE] & (WRITE_MODE | MODE_READ)) && !vga->gfx[GFX_ENABLE_SET_RESET] &&
-           !vga->gfx[GFX_ROTATE] && vga->gfx[GFX_BIT_MASK] == 0xff;
+    return !(vga->gfx[GFX_MODE] & (WRITE_MODE | MODE_READ)) &&
+           !(vga->gfx[GFX_ENABLE_SET_RESET] & 15) && !vga->gfx[GFX_ROTATE] &&
+           vga->gfx[GFX_BIT_MASK] == 0xff;
 }
 
 static enum vga_path find_path(const struct vga *vga)
@@ -81,18 +88,18 @@ static u32 combine(const struct vga *vga, u8 val)
 
     switch (vga->gfx[GFX_MODE] & WRITE_MODE) {
     case 0:
-        set = lanes[vga->gfx[GFX_ENABLE_SET_RESET]];
+        set = lanes(vga->gfx[GFX_ENABLE_SET_RESET]);
         v = rotate(val, rot & 7) * 0x01010101u;
-        v = (v & ~set) | (lanes[vga->gfx[GFX_SET_RESET]] & set);
+        v = (v & ~set) | (lanes(vga->gfx[GFX_SET_RESET]) & set);
         break;
     case 1:
         return latch;
     case 2:
-        v = lanes[val & 15];
+        v = lanes(val & 15);
         break;
     default:
         mask &= rotate(val, rot & 7) * 0x01010101u;
-        v = lanes[vga->gfx[GFX_SET_RESET]];
+        v = lanes(vga->gfx[GFX_SET_RESET]);
     }
     switch (rot >> 3) {
     case 1:
@@ -126,7 +133,7 @@ void vga_planar_write(struct vga *vga, u32 addr, u8 val)
         }
         at = at_all_planes(vga, addr);
     }
-    mask = lanes[planes];
+    mask = lanes(planes);
     old = le32(vga->vram + at);
     put_le32(vga->vram + at, (combine(vga, val) & mask) | (old & ~mask));
     vga_written(vga, at, 4);
@@ -135,15 +142,15 @@ void vga_planar_write(struct vga *vga, u32 addr, u8 val)
 /* Read mode 1: which pixels have the colour of the compare register. */
 static u8 compare(const struct vga *vga)
 {
-    u32 care = lanes[vga->gfx[GFX_DONT_CARE]];
-    u32 differs = (le32(vga->latch) ^ lanes[vga->gfx[GFX_COMPARE]]) & care;
+    u32 care = lanes(vga->gfx[GFX_DONT_CARE]);
+    u32 differs = (le32(vga->latch) ^ lanes(vga->gfx[GFX_COMPARE])) & care;
 
     return (u8) ~(differs | differs >> 8 | differs >> 16 | differs >> 24);
 }
 
 u8 vga_planar_read(struct vga *vga, u32 addr)
 {
-    u8 plane = vga->gfx[GFX_READ_MAP];
+    u8 plane = vga->gfx[GFX_READ_MAP] & 3;
     u32 at;
 
     if (vga->seq[SEQ_MEMORY] & MEMORY_CHAIN4) {

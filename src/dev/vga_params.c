@@ -46,10 +46,8 @@ static void read_addressing(const struct vga *vga, struct vga_params *p)
     p->start = (u32)crtc[CRTC_START_HI] << 8 | crtc[CRTC_START_LO];
     p->pitch = crtc[CRTC_OFFSET] * 2u;
     p->counter_mask = 0xffff;
-    if (vga->chip && vga->chip->extend) {
-        vga->chip->extend(vga->opaque, &p->start, &p->pitch);
+    if (vga->chip && vga->chip->extend && vga->chip->extend(vga->opaque, &p->start, &p->pitch))
         p->counter_mask = vga->vram_size / 4 - 1;
-    }
     p->start += crtc[CRTC_PRESET] >> 5 & 3; /* byte panning */
     p->preset = crtc[CRTC_PRESET] & 0x1f;
     p->compare = crtc[CRTC_COMPARE] | (crtc[CRTC_OVERFLOW] & 0x10u) << 4 |
