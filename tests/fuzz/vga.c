@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A stdvga: ports, window, display interface, bars, pictures, hostile state. */
+#include "dev/stdvga.h"
+#include "vga_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+static void reset(void *dev)
+{
+    stdvga_reset(dev);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+    struct input in = {data, size};
+    struct vga_target t = {.table = &stdvga_state, .reset = reset, .vram = MiB, .regs_bar = 2};
+    struct stdvga *dev;
+
+    vga_rig_open(&t.rig);
+    BUG_ON(stdvga_new(&dev, t.rig.pci, FUZZ_DEVFN,
+                      &(struct stdvga_config){.pio = &t.rig.rig.pio,
+                                              .mmio = &t.rig.rig.mmio,
+                                              .mem = t.rig.mem,
+                                              .clk = t.rig.rig.clk,
+                                              .vram = MiB}));
+    t.dev = dev;
+    t.display = stdvga_display(dev);
+    fuzz_map_bars(&t);
+    for (unsigned n = 0; input_left(&in) && n < 2000; n++)
+        fuzz_one(&t, &in);
+    fuzz_draw(&t);
+    stdvga_free(dev);
+    vga_rig_close(&t.rig);
+    return 0;
+}
