@@ -10,8 +10,7 @@
 #include "base/base.h"
 
 #define NET_FRAME_MAX                                                                              \
-    65535u /* with room for segmentation offload; cards refuse what they cannot                    \
-            */
+    65535u /* with room for segmentation offload; cards drop what they cannot take */
 
 struct net_ops {
     /* A frame from the other side, at most NET_FRAME_MAX bytes, valid during the call. False: not
@@ -29,12 +28,15 @@ struct net_end {
     void *opaque;
     struct net_end *peer; /* NULL: nothing is plugged in */
     bool link_up;         /* as `net_set_link` says; both ends alike */
+    bool held;            /* as `net_hold` says; both ends alike */
 };
 
 void net_end_init(struct net_end *end, const struct net_ops *ops, void *opaque);
 void net_plug(struct net_end *a, struct net_end *b); /* link up */
 void net_unplug(struct net_end *end);                /* harmless twice */
 void net_set_link(struct net_end *end, bool up);
+/* While held, for a machine that is paused, both sides are told "not now". */
+void net_hold(struct net_end *end, bool on);
 
 /* False: the other side cannot take it now. Without a peer or link the frame is gone: true. */
 bool net_send(struct net_end *from, const u8 *frame, size_t len);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a user says about a network card's cable, as text and read. Any thread. */
+#pragma once
+#include "base/err.h"
+#include "net/dgram.h"
+#include "net/socket.h"
+#include "net/tap.h"
+#include "net/user.h"
+
+enum net_kind { NET_NONE, NET_USER, NET_TAP, NET_SOCKET, NET_DGRAM };
+
+/* Holds no pointers: copied and forgotten freely. */
+struct net_config {
+    enum net_kind kind;
+    struct net_user_config user;
+    struct net_tap_config tap;
+    struct net_socket_config socket;
+    struct net_dgram_config dgram;
+    char pcap[1024]; /* "": no recording */
+    u32 snaplen;     /* 0: whole frames */
+    char model[32];  /* of the card, "": the machine's choice; not looked at here */
+    bool has_mac;
+    u8 mac[6];
+};
+
+/*
+ * "user", "tap", "socket" or "none", then ",KEY=VALUE"s; a comma within a value is written twice.
+ * Any kind: model, mac, pcap, snaplen.
+ * user: net, host, dns, dhcpstart, hostname, domain, dnssearch, tftp, tftp-server-name, bootfile,
+ *       hostfwd=(tcp|udp):[HOST]:PORT-[GUEST]:PORT, restrict, ipv4, ipv6, ipv6-net, ipv6-host,
+ *       ipv6-dns, mtu
+ * tap: ifname, fd, script=no, downscript=no
+ * socket: one of listen, connect, mcast, udp, fd; localaddr, reconnect
+ * -EINVAL with a message that names the key.
+ */
+must_check int net_parse(struct net_config *out, const char *text, struct err *err);
+/* Six hexadecimal bytes with ':' or '-' between them, no multicast address. -EINVAL. */
+must_check int net_parse_mac(u8 mac[6], const char *text, struct err *err);
