@@ -62,7 +62,10 @@ static inline bool nic_irq(const struct nicrig *n)
 
 static inline u8 *nic_ram(struct nicrig *n, gpa_t gpa)
 {
-    return mem_ptr(n->mem, gpa);
+    u8 *p = mem_ptr(n->mem, gpa);
+
+    BUG_ON(!p);
+    return p;
 }
 
 static inline u64 nic_in(struct nicrig *n, unsigned reg, unsigned size)
