@@ -117,7 +117,7 @@ static void push(struct usb_pointer *ptr, s32 x, s32 y, int wheel, unsigned butt
     }
     e->x = ptr->absolute ? x : clamp(e->x + clamp(x, MOTION_MAX), MOTION_MAX);
     e->y = ptr->absolute ? y : clamp(e->y + clamp(y, MOTION_MAX), MOTION_MAX);
-    e->wheel = clamp(e->wheel + clamp(wheel, STEP), MOTION_MAX);
+    e->wheel = clamp(e->wheel - clamp(wheel, STEP), MOTION_MAX); /* HID's goes up */
     e->buttons = (u8)buttons;
     usb_ready(&ptr->usb);
 }

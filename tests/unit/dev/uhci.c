@@ -158,8 +158,8 @@ static void reports_positions(void)
     outw(&r, 2, 1);
     CHECK(!r.pirq[3].level);
     point(100, 200, 0, 0);
-    point(0x1234, 0x7fff, 0, 0);          /* merges */
-    point(0x1234, 0x7fff, 1, INPUT_LEFT); /* a press does not */
+    point(0x1234, 0x7fff, 0, 0);           /* merges */
+    point(0x1234, 0x7fff, -1, INPUT_LEFT); /* a press does not */
     point(0x1235, 0x7fff, 0, INPUT_LEFT);
     CHECK_EQ(transfer(&r, 5, USB_PID_IN, 1, buf, 8, 8), 6);
     CHECK(!memcmp(buf, "\x00\x34\x12\xff\x7f\x00", 6));
@@ -367,7 +367,7 @@ static void moves_a_mouse(void)
     usbrig_start(&r);
     enumerate(&r, 1, 3);
     sink->ops->move(sink->opaque, 100, -5, 0, 0);
-    sink->ops->move(sink->opaque, 100, -5, -1, 0);
+    sink->ops->move(sink->opaque, 100, -5, 1, 0);
     CHECK_EQ(transfer(&r, 3, USB_PID_IN, 1, buf, 4, 4), 4);
     CHECK(!memcmp(buf, "\x00\x7f\xf6\xff", 4));
     CHECK_EQ(transfer(&r, 3, USB_PID_IN, 1, buf, 4, 4), 4);
