@@ -96,6 +96,15 @@ static int claim_all(struct testdev *t)
     return rc;
 }
 
+static const struct state_field fields[] = {
+    STATE_ARRAY(struct testdev, latch),
+    STATE_ARRAY(struct testdev, iomem),
+    STATE_END,
+};
+
+const struct state_table testdev_state = {
+    .name = "testdev", .version = 1, .oldest = 1, .fields = fields};
+
 int testdev_new(struct testdev **out, struct bus *pio, struct bus *mmio, const struct irq *lines)
 {
     struct testdev *t = calloc(1, sizeof(*t));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The test device of kvm-unit-tests ("pc-testdev"); see testdev.c. */
 #pragma once
+#include "base/state.h"
 #include "bus/bus.h"
 #include "bus/irq.h"
 
@@ -13,3 +14,4 @@ must_check int testdev_new(struct testdev **out, struct bus *pio, struct bus *mm
                            const struct irq *lines);
 void testdev_reset(struct testdev *t);
 void testdev_free(struct testdev *t);
+extern const struct state_table testdev_state; /* its lines keep their levels elsewhere */

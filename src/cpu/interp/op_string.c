@@ -262,4 +262,5 @@ void op_outs(struct vcpu *c, const struct insn *i)
 {
     cpu_check_port(c, (u16)c->gpr[RDX], i->size);
     repeat(c, i, step_outs, -1);
+    c->leave = true; /* as after OUT: an SMI or a reset may have been asked for */
 }

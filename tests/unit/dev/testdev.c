@@ -68,10 +68,29 @@ static void memory_takes_all_widths(void)
     close_testdev();
 }
 
+static void state_comes_back(void)
+{
+    struct state_stream s = {0};
+    struct err err = {.text = ""};
+
+    open_testdev();
+    bus_write(&rig.pio, 0xe0, 4, 0x12345678);
+    bus_write(&rig.mmio, 0xff00ffff, 1, 0x5a);
+    CHECK_EQ(state_save(&s, &testdev_state, t), 0);
+    close_testdev();
+    open_testdev();
+    CHECK_EQ(state_load(&s, &testdev_state, t, &err), 0);
+    CHECK_EQ(bus_read(&rig.pio, 0xe0, 4), 0x12345678);
+    CHECK_EQ(bus_read(&rig.mmio, 0xff00ffff, 1), 0x5a);
+    close_testdev();
+    state_dispose(&s);
+}
+
 int main(void)
 {
     TEST_RUN(latches_ports);
     TEST_RUN(drives_lines);
     TEST_RUN(memory_takes_all_widths);
+    TEST_RUN(state_comes_back);
     return test_result();
 }
