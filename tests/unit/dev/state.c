@@ -595,7 +595,7 @@ static void kbc_types(struct board *b)
 
 static void kbc_sets(struct board *b)
 {
-    static const u8 a[] = {0x1c};
+    static const u8 a[] = {0x1c}, enter[] = {0x5a};
     static const u8 rates[] = {200, 100, 80};
 
     out8(&b->rig, 0x60, 0xf0);
@@ -607,6 +607,7 @@ static void kbc_sets(struct board *b)
     out8(&b->rig, 0x60, 0x5a);
     out8(&b->rig, 0x60, 0xf4);
     CHECK(i8042_put_key(b->kbc, a, sizeof(a)));
+    CHECK(i8042_put_key(b->kbc, enter, sizeof(enter))); /* held from now on */
     for (unsigned n = 0; n < 3; n++) {
         kbc_command(b, 0xd4, 0xf3);
         kbc_command(b, 0xd4, rates[n]);
