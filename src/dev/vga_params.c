@@ -127,6 +127,8 @@ static void read_planar(const struct vga *vga, struct vga_params *p, const struc
     p->crtc_mode = CMODE_BYTE | CMODE_ROW_SCAN_0 | CMODE_ROW_SCAN_1;
 }
 
+/* The clocking register's "screen off" is of the VGA's modes: SeaBIOS' VGA BIOS for Cirrus adapters
+   sets it in packed modes that it means to be seen. */
 void vga_params_read(struct vga *vga, struct vga_params *p)
 {
     struct vga_linear lin = {0};
@@ -137,6 +139,8 @@ void vga_params_read(struct vga *vga, struct vga_params *p)
     read_colours(vga, p);
     if (!vga->chip || !vga->chip->linear || !vga->chip->linear(vga->opaque, &lin)) {
         read_vga_mode(vga, p);
+        if (vga->seq[SEQ_CLOCKING] & CLOCKING_OFF)
+            p->kind = VGA_BLANK;
     } else if (lin.bpp == 4) {
         read_planar(vga, p, &lin);
     } else {
@@ -149,7 +153,7 @@ void vga_params_read(struct vga *vga, struct vga_params *p)
         p->lin.bpp = lin.bpp;
         p->lin.double_lines = lin.double_lines;
     }
-    if (!(vga->attr_index & ATTR_PAS) || vga->seq[SEQ_CLOCKING] & CLOCKING_OFF)
+    if (!(vga->attr_index & ATTR_PAS))
         p->kind = VGA_BLANK;
 }
 

@@ -117,6 +117,9 @@ static void depths(void)
     CHECK_EQ(s->width, 640);
     CHECK_EQ(s->height, 480);
     CHECK_EQ(pixel(s, 5, 3), test_colour(0x2a));
+    seq(1, 0x21); /* as SeaBIOS leaves it */
+    CHECK_EQ(display_refresh(display), 0);
+    CHECK_EQ(pixel(s, 5, 3), test_colour(0x2a));
     set_packed(0x07, 0xc1, 1280);
     put_le16(vram + 1280 + 4, 0x07e0);
     CHECK_EQ(display_refresh(display), 0);
