@@ -7,6 +7,11 @@
 #include "cpu/vm.h"
 #include "ctl/chardev.h"
 #include "ctl/suggest.h"
+#include "dev/rtcbase.h"
+#include "machine/disk_config.h"
+#include "machine/machine.h"
+#include "net/config.h"
+#include "ui/keymap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,12 +85,103 @@ static int set_serial(struct machine_config *cfg, const struct option_def *def, 
     return set_list(cfg, def, value, err);
 }
 
-static int set_debugcon(struct machine_config *cfg, const struct option_def *def, const char *value,
-                        struct err *err)
+static int set_port(struct machine_config *cfg, const struct option_def *def, const char *value,
+                    struct err *err)
 {
     int rc = chardev_check(value, err);
 
     return rc ? rc : set_string(cfg, def, value, err);
+}
+
+static int set_disk(struct machine_config *cfg, const struct option_def *def, const char *value,
+                    struct err *err)
+{
+    struct disk_config parsed = {0};
+    int rc = disk_parse(&parsed, value, err);
+
+    return rc ? rc : set_list(cfg, def, value, err);
+}
+
+static int set_net(struct machine_config *cfg, const struct option_def *def, const char *value,
+                   struct err *err)
+{
+    struct net_config parsed;
+    int rc = net_parse(&parsed, value, err);
+
+    return rc ? rc : set_list(cfg, def, value, err);
+}
+
+static int set_boot(struct machine_config *cfg, const struct option_def *def, const char *value,
+                    struct err *err)
+{
+    int rc = machine_boot_check(value, err);
+
+    return rc ? rc : set_string(cfg, def, value, err);
+}
+
+static const char *layout_name(size_t n)
+{
+    return keymap_name((unsigned)n);
+}
+
+static int set_keyboard(struct machine_config *cfg, const struct option_def *def, const char *value,
+                        struct err *err)
+{
+    if (!keymap_find(value)) {
+        err_set(err, EINVAL, "no layout '%.20s'", value);
+        return option_hint(err, value, layout_name, "");
+    }
+    return set_string(cfg, def, value, err);
+}
+
+/* One of the words of def->arg, which has bars between them. */
+static bool is_choice(const struct option_def *def, const char *value)
+{
+    size_t len = strlen(value);
+
+    for (const char *word = def->arg; *word;) {
+        size_t n = strcspn(word, "|");
+        if (n == len && !memcmp(word, value, n))
+            return true;
+        word += n + (word[n] == '|');
+    }
+    return false;
+}
+
+static int set_choice(struct machine_config *cfg, const struct option_def *def, const char *value,
+                      struct err *err)
+{
+    if (!is_choice(def, value))
+        return err_set(err, EINVAL, "'%.20s' is none of %s", value, def->arg);
+    return def->max ? set_list(cfg, def, value, err) : set_string(cfg, def, value, err);
+}
+
+static int set_display(struct machine_config *cfg, const struct option_def *def, const char *value,
+                       struct err *err)
+{
+    if (strcmp(value, "none") != 0 && strcmp(value, "text") != 0 && strcmp(value, "vnc") != 0 &&
+        strncmp(value, "vnc=", 4) != 0)
+        return err_set(err, EINVAL, "no display '%.20s'; there are vnc=ADDRESS, text and none",
+                       value);
+    return set_string(cfg, def, value, err);
+}
+
+static int set_sound(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    if (strcmp(value, "ac97") != 0 && (strncmp(value, "ac97,wav=", 9) != 0 || !value[9]))
+        return err_set(err, EINVAL, "'%.20s'; there are ac97 and ac97,wav=FILE", value);
+    return set_string(cfg, def, value, err);
+}
+
+static int set_rtc(struct machine_config *cfg, const struct option_def *def, const char *value,
+                   struct err *err)
+{
+    const char *base = strncmp(value, "base=", 5) ? value : value + 5;
+    s64 offset;
+    int rc = rtcbase_parse(base, 0, &offset, err);
+
+    return rc ? rc : set_string(cfg, def, base, err);
 }
 
 static int set_switch(struct machine_config *cfg, const struct option_def *def, const char *value,
@@ -336,10 +432,83 @@ static const struct option_def options[] = {
      .help = "stdio, none, file:PATH or unix:PATH; up to four (stdio)",
      .set = set_serial,
      LIST(serial, nserial)},
+    {.name = "disk",
+     .arg = "FILE[,KEY=VALUE]",
+     .help = "hard disk: bus=ide|ahci|usb, media=cdrom, ro, snapshot; up to 16",
+     .set = set_disk,
+     LIST(disk, ndisks)},
+    {.name = "cdrom",
+     .arg = "FILE",
+     .help = "CD-ROM drive with this disc, or none",
+     .set = set_disk,
+     LIST(cdrom, ncdroms)},
+    {.name = "floppy",
+     .arg = "FILE",
+     .help = "floppy drive with this disk, or none; up to two",
+     .set = set_disk,
+     LIST(floppy, nfloppies)},
+    {.name = "boot",
+     .arg = "KIND[,KIND]",
+     .help = "what firmware tries, in order: disk, cdrom, floppy, net",
+     .set = set_boot,
+     .owns_string = true,
+     AT(boot)},
+    {.name = "net",
+     .arg = "user|tap|socket|none[,KEY=VALUE]",
+     .help = "network card: model=e1000|rtl8139|ne2k_pci|pcnet, mac=, …; up to 8",
+     .set = set_net,
+     LIST(net, nnets)},
+    {.name = "vga",
+     .arg = "std|cirrus|none",
+     .help = "display adapter (std)",
+     .set = set_choice,
+     .owns_string = true,
+     AT(vga)},
+    {.name = "display",
+     .arg = "vnc[=ADDRESS]|text|none",
+     .help = "where the display is shown (none)",
+     .set = set_display,
+     .owns_string = true,
+     AT(display)},
+    {.name = "keyboard",
+     .arg = "LAYOUT",
+     .help = "the guest's keyboard layout, such as us or de (us)",
+     .set = set_keyboard,
+     .owns_string = true,
+     AT(keyboard)},
+    {.name = "usb",
+     .arg = "tablet|mouse|keyboard",
+     .help = "a USB device; up to 8",
+     .set = set_choice,
+     LIST(usb, nusbs)},
+    {.name = "sound",
+     .arg = "ac97[,wav=FILE]",
+     .help = "sound card, and where it plays to",
+     .set = set_sound,
+     .owns_string = true,
+     AT(sound)},
+    {.name = "parallel",
+     .arg = "PORT",
+     .help = "parallel port, and where it prints to: as --serial",
+     .set = set_port,
+     .owns_string = true,
+     AT(parallel)},
+    {.name = "watchdog",
+     .arg = "reset|poweroff|none",
+     .help = "i6300ESB watchdog, and what it does when it expires",
+     .set = set_choice,
+     .owns_string = true,
+     AT(watchdog)},
+    {.name = "rtc",
+     .arg = "[base=]utc|localtime|DATE",
+     .help = "what the real-time clock shows at the start (utc)",
+     .set = set_rtc,
+     .owns_string = true,
+     AT(rtc)},
     {.name = "debugcon",
      .arg = "PORT",
      .help = "where firmware's messages (port 402h) go: as --serial",
-     .set = set_debugcon,
+     .set = set_port,
      .owns_string = true,
      AT(debugcon)},
     {.name = "name",

@@ -332,8 +332,8 @@ int board_init(struct machine *m, const struct machine_host *host, struct err *e
 
 void board_dispose(struct machine *m)
 {
-    pthread_mutex_lock(&m->vm.lock);
     m->board->dispose(m);
+    pthread_mutex_lock(&m->vm.lock);
     testdev_free(m->testdev);
     debugexit_free(m->debugexit);
     for (unsigned n = 0; n < MACHINE_MAX_SERIAL; n++)

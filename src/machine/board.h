@@ -26,7 +26,7 @@ struct board {
     const char *name;
     /* Its own devices, after those of every board. */
     int (*init)(struct machine *m, const struct machine_host *host, struct err *err);
-    void (*dispose)(struct machine *m); /* also after a failure */
+    void (*dispose)(struct machine *m); /* also after a failure; without the lock */
     void (*reset)(struct machine *m);
     /* After reset: what the first CPU starts with. */
     int (*boot)(struct machine *m, struct err *err);

@@ -5,19 +5,37 @@
 #include "base/base.h"
 
 #define MACHINE_MAX_SERIAL  4
+#define MACHINE_MAX_DISKS   16
+#define MACHINE_MAX_NICS    8
+#define MACHINE_MAX_USB     8
 #define MACHINE_MAX_MODULES 16
 
 struct machine_config {
     char *name;
     char *board;    /* "pc", "micro"; NULL: by what is to be booted */
     char *bios;     /* a file; NULL: SeaBIOS as Debian has it */
-    bool uefi;   /* OVMF instead of SeaBIOS */
-    char *nvram; /* UEFI variables; NULL: forgotten at the end */
+    bool uefi;      /* OVMF instead of SeaBIOS */
+    char *nvram;    /* UEFI variables; NULL: forgotten at the end */
     char *debugcon; /* where port 402h writes, as chardev_open takes it; NULL: nowhere */
     char *kernel, *initrd, *append;
     char *module[MACHINE_MAX_MODULES]; /* FILE[,ARGS] */
     unsigned nmodules;
-    u64 memory; /* bytes */
+    /* As disk_parse takes it: disks, CD-ROMs and floppies. */
+    char *disk[MACHINE_MAX_DISKS], *cdrom[MACHINE_MAX_DISKS], *floppy[2];
+    unsigned ndisks, ncdroms, nfloppies;
+    char *boot;                  /* words of board_boot_words; NULL: disk, cdrom, floppy, net */
+    char *net[MACHINE_MAX_NICS]; /* as net_parse takes it */
+    unsigned nnets;
+    char *vga;                  /* "std", "cirrus", "none"; NULL: std */
+    char *display;              /* "none", "text", "vnc=…"; NULL: none */
+    char *keyboard;             /* the guest's layout; NULL: us */
+    char *usb[MACHINE_MAX_USB]; /* "tablet", "mouse", "keyboard" */
+    unsigned nusbs;
+    char *parallel; /* as chardev_open takes it; NULL: no such port */
+    char *sound;    /* "ac97" or "ac97,wav=FILE"; NULL: none */
+    char *watchdog; /* what it does: "reset", "poweroff", "none"; NULL: there is none */
+    char *rtc;      /* as rtcbase_parse takes it; NULL: utc */
+    u64 memory;     /* bytes */
     unsigned cpus;
     char *cpu; /* as cpu_model_parse takes it */
     char *engine;

@@ -28,7 +28,8 @@ static void earlier_deadline(void *opaque)
 
 bool machine_is_pc(const struct machine_config *cfg)
 {
-    return cfg->board ? !strcmp(cfg->board, "pc") : cfg->bios || cfg->uefi;
+    return cfg->board ? !strcmp(cfg->board, "pc")
+                      : cfg->bios || cfg->uefi || cfg->ndisks || cfg->ncdroms || cfg->nfloppies;
 }
 
 int machine_new(struct machine **out, const struct machine_config *cfg,

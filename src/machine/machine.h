@@ -14,6 +14,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+struct display;
+struct input;
 struct loop;
 struct machine;
 
@@ -29,12 +31,15 @@ enum machine_status {
 struct machine_host {
     struct loop *loop;
     struct ns16550a_backend serial[MACHINE_MAX_SERIAL]; /* of cfg->nserial ports */
-    struct ns16550a_backend debugcon;                   /* of cfg->debugcon */
+    struct ns16550a_backend debugcon, parallel;         /* of cfg's */
     FILE *trace;                                        /* where cfg->trace goes */
 };
 
 /* Whether cfg asks for the board "pc", with firmware. */
 bool machine_is_pc(const struct machine_config *cfg);
+
+/* --boot: "disk,cdrom,floppy,net" in any order, none twice. -EINVAL with a message. */
+must_check int machine_boot_check(const char *words, struct err *err);
 
 /* cfg and what it points to must outlive the machine. -errno with a message that names the
    option or file. */
@@ -49,6 +54,10 @@ void machine_end(struct machine *m, int status);
 /* Holds all CPUs and the clock, or lets them go on. Calls add up. */
 void machine_hold(struct machine *m, bool on);
 void machine_power_button(struct machine *m);
+/* What the guest shows, NULL without a display adapter, and where a viewer's keys and pointer go;
+   both under the machine's lock. */
+struct display *machine_display(struct machine *m);
+struct input *machine_input(struct machine *m);
 /* For input: the UART, and the lock under which it is used. */
 struct ns16550a *machine_uart(struct machine *m, unsigned n);
 pthread_mutex_t *machine_lock(struct machine *m);

@@ -36,8 +36,10 @@ static int micro_init(struct machine *m, const struct machine_host *host, struct
 
 static void micro_dispose(struct machine *m)
 {
+    pthread_mutex_lock(&m->vm.lock);
     acpipm_free(m->pm);
     i440fx_free(m->i440fx);
+    pthread_mutex_unlock(&m->vm.lock);
 }
 
 static void micro_reset(struct machine *m)

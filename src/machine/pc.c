@@ -9,12 +9,12 @@
 #include "machine/pc.h"
 
 #include "cpu/vcpu.h"
-#include "dev/debugcon.h"
 #include "dev/fwcfg.h"
 #include "dev/i440fx.h"
-#include "dev/pflash.h"
+#include "dev/mc146818.h"
 #include "dev/piix3.h"
 #include "dev/piix4pm.h"
+#include "dev/rtcbase.h"
 #include "fw/linux_rom.h"
 #include "fw/pcfw.h"
 
@@ -23,11 +23,6 @@
 #include <string.h>
 
 #define PCI_IRQS (BIT(5) | BIT(10) | BIT(11)) /* that _PRS offers, and SeaBIOS takes */
-
-#define DEBUGCON_PORT 0x402u
-
-#define PIIX3_DEVFN   PCI_DEVFN(1, 0)
-#define PIIX4PM_DEVFN PCI_DEVFN(1, 3)
 
 /* Port B2h: one SMI for all CPUs, as the chipset's SMI# pin is wired. */
 static void raise_smi(void *opaque, unsigned n, bool level)
@@ -49,7 +44,7 @@ static int init_chipset(struct machine *m)
     for (unsigned n = 0; n < ARRAY_SIZE(isa); n++)
         isa[n] = board_gsi(m, n);
     if (!rc)
-        rc = piix3_new(&pc->piix3, m->pci, PIIX3_DEVFN, isa);
+        rc = piix3_new(&pc->piix3, m->pci, PC_PIIX3_DEVFN, isa);
     if (rc)
         return rc;
     for (unsigned n = 0; n < PCI_PIRQS; n++)
@@ -57,26 +52,9 @@ static int init_chipset(struct machine *m)
     rc = acpipm_new(&m->pm, &m->vm.pio, 0, board_gsi(m, BOARD_SCI_IRQ), m->vm.clock, poweroff,
                     reset);
     if (!rc)
-        rc = piix4pm_new(&pc->piix4pm, m->pci, PIIX4PM_DEVFN, m->pm, (struct irq){raise_smi, m, 0});
+        rc = piix4pm_new(&pc->piix4pm, m->pci, PC_PIIX4PM_DEVFN, m->pm,
+                         (struct irq){raise_smi, m, 0});
     return rc;
-}
-
-static void debugcon_put(void *opaque, u8 byte)
-{
-    const struct pc *pc = opaque;
-
-    pc->debugcon_to.write(pc->debugcon_to.opaque, &byte, 1);
-}
-
-/* Firmware looks for the port by reading it, and is faster without. */
-static int init_debugcon(struct machine *m, const struct machine_host *host)
-{
-    struct pc *pc = m->pc;
-
-    if (!host->debugcon.write)
-        return 0;
-    pc->debugcon_to = host->debugcon;
-    return debugcon_new(&pc->debugcon, &m->vm.pio, DEBUGCON_PORT, debugcon_put, pc);
 }
 
 static struct fw_platform platform(const struct machine *m)
@@ -86,6 +64,9 @@ static struct fw_platform platform(const struct machine *m)
 
     plat.pm_base = base ? base : BOARD_PM_BASE;
     plat.pci_irqs = PCI_IRQS;
+    plat.has_vga = machine_display((struct machine *)m) != NULL;
+    plat.has_floppy = true;
+    plat.has_parallel = m->pc->parallel != NULL;
     return plat;
 }
 
@@ -98,19 +79,45 @@ static void update_tables(void *opaque)
     pcfw_update_acpi(m->fwcfg, &plat);
 }
 
-static int init_firmware(struct machine *m, struct err *err)
+static int init_fwcfg(struct machine *m, struct err *err)
 {
     struct fw_platform plat = platform(m);
-
     struct boot_options opt = {
         .kernel = m->cfg->kernel, .initrd = m->cfg->initrd, .append = m->cfg->append};
+    char *order = pc_boot_order(m);
     int rc;
 
+    if (!order)
+        return err_set(err, ENOMEM, "machine: out of memory");
     fwcfg_on_read(m->fwcfg, update_tables, m);
-    rc = pcfw_add(m->fwcfg, &plat, m->vm.mem, opt.kernel ? LINUX_ROM_PATH "\n" : NULL, err);
+    rc = pcfw_add(m->fwcfg, &plat, m->vm.mem, order, err);
     if (!rc && opt.kernel)
         rc = linux_rom_add(m->fwcfg, &opt, m->vm.mem->low, err);
+    free(order);
     return rc;
+}
+
+static int init_rtc(struct machine *m, struct err *err)
+{
+    s64 offset;
+    int rc;
+
+    if (!m->cfg->rtc)
+        return 0;
+    rc = rtcbase_parse(m->cfg->rtc, clock_wall(m->vm.clock), &offset, err);
+    if (rc)
+        err_prefix(err, "--rtc");
+    else
+        mc146818_set_offset(m->rtc, offset);
+    return rc;
+}
+
+int pc_take_slot(struct pc *pc, u8 *devfn)
+{
+    if (pc->next_slot == 32)
+        return -ENOSPC;
+    *devfn = PCI_DEVFN(pc->next_slot++, 0);
+    return 0;
 }
 
 static int pc_init(struct machine *m, const struct machine_host *host, struct err *err)
@@ -120,29 +127,49 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     m->pc = calloc(1, sizeof(*m->pc));
     if (!m->pc)
         return err_set(err, ENOMEM, "machine: out of memory");
+    m->pc->next_slot = PC_FIRST_SLOT;
     rc = pc_firmware_init(m, err);
     if (rc)
         return rc;
     rc = init_chipset(m);
-    if (!rc)
-        rc = init_debugcon(m, host);
     if (rc)
         return err_set(err, -rc, "machine: cannot make its devices: %s", strerror(-rc));
-    return init_firmware(m, err);
+    rc = init_rtc(m, err);
+    if (!rc)
+        rc = pc_display_init(m, err);
+    if (!rc)
+        rc = pc_nics_init(m, err);
+    if (!rc)
+        rc = pc_disks_init(m, err);
+    if (!rc)
+        rc = pc_usb_init(m, err);
+    if (!rc)
+        rc = pc_misc_init(m, host, err);
+    return rc ? rc : init_fwcfg(m, err);
 }
 
+/* Images and networks end first: they wait for threads that take the lock. */
 static void pc_dispose(struct machine *m)
 {
     struct pc *pc = m->pc;
 
     if (!pc)
         return;
-    debugcon_free(pc->debugcon);
+    pc_disks_close(pc);
+    pc_nics_close(pc);
+    pthread_mutex_lock(&m->vm.lock);
+    pc_misc_dispose(pc);
+    pc_usb_dispose(pc);
+    pc_disks_dispose(pc);
+    pc_nics_dispose(pc);
+    pc_display_dispose(pc);
     piix4pm_free(pc->piix4pm);
     acpipm_free(m->pm);
     piix3_free(pc->piix3);
     i440fx_free(m->i440fx);
     pc_firmware_dispose(pc);
+    pthread_mutex_unlock(&m->vm.lock);
+    pc_misc_close(pc);
     free(pc);
 }
 
@@ -150,17 +177,22 @@ static void pc_reset(struct machine *m)
 {
     struct pc *pc = m->pc;
 
-    if (pc->pflash)
-        pflash_reset(pc->pflash);
+    pc_misc_reset(pc);
+    pc_usb_reset(pc);
+    pc_disks_reset(pc);
+    pc_nics_reset(pc);
+    pc_display_reset(pc);
     i440fx_reset(m->i440fx);
     piix3_reset(pc->piix3);
     piix4pm_reset(pc->piix4pm);
     acpipm_reset(m->pm);
+    pc_firmware_reset(pc);
 }
 
 static int pc_boot(struct machine *m, struct err *err)
 {
     board_fill_cmos(m);
+    pc_disks_fill_cmos(m);
     board_enable_a20(m);
     return 0;
 }

@@ -1,19 +1,112 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts that only the "pc" board has; see pc.c. */
+/*
+ * The parts that only the "pc" board has. pc.c puts the chipset together; each kind of device that
+ * a user can choose has a file of its own, with init (before any CPU runs, without the machine's
+ * lock), reset and dispose. dispose is called also after a failure; where host resources have to
+ * go first, without the lock, there is a close.
+ */
 #pragma once
+#include "block/block.h"
 #include "dev/ns16550a.h"
 #include "machine/board.h"
+#include "machine/disk_config.h"
+#include "net/net.h"
+#include "ui/input.h"
+
+#define PC_PIIX3_DEVFN   PCI_DEVFN(1, 0)
+#define PC_IDE_DEVFN     PCI_DEVFN(1, 1)
+#define PC_UHCI_DEVFN    PCI_DEVFN(1, 2)
+#define PC_PIIX4PM_DEVFN PCI_DEVFN(1, 3)
+#define PC_VGA_DEVFN     PCI_DEVFN(2, 0)
+#define PC_FIRST_SLOT    3u /* for the rest, as they come */
+
+#define PC_MAX_BLOCKS (2u * MACHINE_MAX_DISKS + 2)
+
+struct pc_disk { /* one that the user asked for */
+    struct disk_config cfg;
+    struct block *block; /* NULL: an empty drive */
+    char boot[64];       /* its OpenFirmware path; "": firmware cannot boot it by name */
+};
+
+struct nic_model;
+struct pc_nic {
+    const struct nic_model *model;
+    void *card;
+    struct net_backend *backend;
+    char boot[64];
+};
 
 struct pc {
     struct mem_window *bios, *vars; /* vars: NULL without UEFI */
     struct pflash *pflash;
     int nvram_fd; /* -1: variables are not kept */
+
     struct piix3 *piix3;
     struct piix4pm *piix4pm;
+    unsigned next_slot; /* of PCI */
+
+    struct pc_disk disk[PC_MAX_BLOCKS];
+    unsigned ndisks;
+    struct piix_ide *ide;
+    struct ahci *ahci; /* NULL: no drive is on it */
+    struct i8237 *dma;
+    struct i82078 *fdc;
+
+    struct stdvga *stdvga; /* one of them, or none */
+    struct cirrus *cirrus;
+    struct input input;
+    struct ps2input *ps2;
+
+    struct uhci *uhci; /* NULL: nothing is on it */
+    struct usb_hub *hub;
+    struct usb_pointer *pointer[MACHINE_MAX_USB];
+    struct usb_kbd *usb_kbd[MACHINE_MAX_USB];
+    struct usb_msd *msd[PC_MAX_BLOCKS];
+
+    struct pc_nic nic[MACHINE_MAX_NICS];
+
     struct debugcon *debugcon;
-    struct ns16550a_backend debugcon_to;
+    struct parallel *parallel;
+    struct ns16550a_backend debugcon_to, parallel_to;
+    struct pvpanic *pvpanic;
+    struct i6300esb *watchdog;
+    struct ac97 *ac97;
+    struct wav *wav;
 };
 
-/* pc_firmware.c */
+/* A free slot's function 0. -ENOSPC when there is none left. */
+must_check int pc_take_slot(struct pc *pc, u8 *devfn);
+
 must_check int pc_firmware_init(struct machine *m, struct err *err);
+void pc_firmware_reset(struct pc *pc);
 void pc_firmware_dispose(struct pc *pc);
+
+must_check int pc_disks_init(struct machine *m, struct err *err);
+void pc_disks_reset(struct pc *pc);
+void pc_disks_close(struct pc *pc);
+void pc_disks_dispose(struct pc *pc);
+/* Drive types and disk geometry in CMOS. */
+void pc_disks_fill_cmos(struct machine *m);
+
+must_check int pc_display_init(struct machine *m, struct err *err);
+void pc_display_reset(struct pc *pc);
+void pc_display_dispose(struct pc *pc);
+
+/* After the disks. */
+must_check int pc_usb_init(struct machine *m, struct err *err);
+void pc_usb_reset(struct pc *pc);
+void pc_usb_dispose(struct pc *pc);
+
+must_check int pc_nics_init(struct machine *m, struct err *err);
+void pc_nics_reset(struct pc *pc);
+void pc_nics_close(struct pc *pc);
+void pc_nics_dispose(struct pc *pc);
+
+/* Debug console, parallel port, pvpanic, watchdog, sound. */
+must_check int pc_misc_init(struct machine *m, const struct machine_host *host, struct err *err);
+void pc_misc_reset(struct pc *pc);
+void pc_misc_close(struct pc *pc);
+void pc_misc_dispose(struct pc *pc);
+
+/* The order of cfg->boot as firmware wants it, a path a line, to be freed; NULL without memory. */
+char *pc_boot_order(const struct machine *m);

@@ -114,6 +114,12 @@ int pc_firmware_init(struct machine *m, struct err *err)
     return m->cfg->uefi || m->cfg->nvram ? init_vars(m, err) : 0;
 }
 
+void pc_firmware_reset(struct pc *pc)
+{
+    if (pc->pflash)
+        pflash_reset(pc->pflash);
+}
+
 void pc_firmware_dispose(struct pc *pc)
 {
     pflash_free(pc->pflash);

@@ -12,19 +12,24 @@
 #include "machine/machine.h"
 #include "os/loop.h"
 #include "os/term.h"
+#include "ui/textview.h"
+#include "ui/vnc.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct session {
     struct machine_config cfg;
     struct loop *loop;
     struct machine *machine;
     struct chardev *serial[MACHINE_MAX_SERIAL];
-    struct chardev *debugcon;
+    struct chardev *debugcon, *parallel;
+    struct vnc *vnc;
+    struct textview *text;
     FILE *trace;
     unsigned asked; /* how often a signal asked for the end */
 };
@@ -94,15 +99,72 @@ static int open_serial(struct session *s, struct machine_host *host, struct err 
         }
         host->serial[i] = chardev_backend(s->serial[i]);
     }
-    if (s->cfg.debugcon) {
-        int rc = chardev_open(&s->debugcon, s->loop, s->cfg.debugcon, &owner, err);
-        if (rc) {
-            err_prefix(err, "--debugcon");
-            return rc;
-        }
-        host->debugcon = chardev_backend(s->debugcon);
-    }
     return 0;
+}
+
+static int open_port(struct session *s, struct chardev **out, const char *spec, const char *option,
+                     struct ns16550a_backend *backend, struct err *err)
+{
+    struct chardev_owner owner = {.quit = on_quit, .hold = on_hold, .opaque = s};
+    int rc;
+
+    if (!spec)
+        return 0;
+    rc = chardev_open(out, s->loop, spec, &owner, err);
+    if (rc)
+        err_prefix(err, "%s", option);
+    else
+        *backend = chardev_backend(*out);
+    return rc;
+}
+
+static int start_vnc(struct session *s, struct err *err)
+{
+    const char *eq = strchr(s->cfg.display, '=');
+    struct vnc_config cfg = {
+        .where = eq ? eq + 1 : "",
+        .keyboard = s->cfg.keyboard,
+        .name = s->cfg.name ? s->cfg.name : "Domus",
+        .display = machine_display(s->machine),
+        .input = machine_input(s->machine),
+        .lock = machine_lock(s->machine),
+    };
+    int rc = vnc_new(&s->vnc, &cfg, err);
+
+    if (!rc)
+        say(s, "the display is at vnc://%s", vnc_address(s->vnc));
+    return rc;
+}
+
+static int start_text(struct session *s, struct err *err)
+{
+    struct textview_config cfg = {
+        .in = STDIN_FILENO,
+        .out = STDOUT_FILENO,
+        .keyboard = s->cfg.keyboard,
+        .display = machine_display(s->machine),
+        .input = machine_input(s->machine),
+        .lock = machine_lock(s->machine),
+        .quit = on_quit,
+        .quit_opaque = s,
+    };
+
+    return textview_new(&s->text, &cfg, err);
+}
+
+static int start_display(struct session *s, struct err *err)
+{
+    int rc;
+
+    if (!s->cfg.display || !strcmp(s->cfg.display, "none"))
+        return 0;
+    if (!machine_display(s->machine))
+        rc = err_set(err, EINVAL, "this machine has no display adapter; --machine pc has one");
+    else
+        rc = strcmp(s->cfg.display, "text") ? start_vnc(s, err) : start_text(s, err);
+    if (rc)
+        err_prefix(err, "--display");
+    return rc;
 }
 
 static int start_serial(struct session *s, struct err *err)
@@ -130,11 +192,17 @@ static int run(struct session *s, struct err *err)
     if (!rc)
         rc = open_serial(s, &host, err);
     if (!rc)
+        rc = open_port(s, &s->debugcon, s->cfg.debugcon, "--debugcon", &host.debugcon, err);
+    if (!rc)
+        rc = open_port(s, &s->parallel, s->cfg.parallel, "--parallel", &host.parallel, err);
+    if (!rc)
         rc = machine_new(&s->machine, &s->cfg, &host, err);
     if (!rc)
         rc = loop_signals(s->loop, signals, ARRAY_SIZE(signals), on_signal, s, err);
     if (!rc)
         rc = start_serial(s, err);
+    if (!rc)
+        rc = start_display(s, err);
     if (!rc)
         rc = machine_run(s->machine, err);
     return rc;
@@ -142,11 +210,14 @@ static int run(struct session *s, struct err *err)
 
 static void close_session(struct session *s, int status)
 {
+    textview_free(s->text);
+    vnc_free(s->vnc);
     machine_free(s->machine);
     s->machine = NULL;
     for (unsigned i = 0; i < MACHINE_MAX_SERIAL; i++)
         chardev_close(s->serial[i]);
     chardev_close(s->debugcon);
+    chardev_close(s->parallel);
     memset(s->serial, 0, sizeof(s->serial));
     loop_free(s->loop);
     if (status == MACHINE_TRIPLE)
@@ -179,12 +250,14 @@ static int print_help(enum config_help help)
     return 0;
 }
 
-/* The first serial port is the terminal unless the user says otherwise. */
+/* The first serial port is the terminal, unless the user says otherwise or the text display is. */
 static int default_serial(struct machine_config *cfg, struct err *err)
 {
+    bool taken = cfg->display && !strcmp(cfg->display, "text");
+
     if (cfg->nserial)
         return 0;
-    cfg->serial[0] = strdup("stdio");
+    cfg->serial[0] = strdup(taken ? "none" : "stdio");
     if (!cfg->serial[0])
         return err_set(err, ENOMEM, "out of memory");
     cfg->nserial = 1;

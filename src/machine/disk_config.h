@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a user says about a disk, as text and read. Any thread. */
+#pragma once
+#include "base/err.h"
+
+enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_FLOPPY };
+
+struct disk_config {
+    enum disk_bus bus;
+    bool cdrom, read_only, snapshot;
+    char path[1024]; /* "": no medium */
+};
+
+/* "FILE[,bus=ide|ahci|usb|floppy][,media=disk|cdrom][,ro][,snapshot]" over what *out has already.
+   A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
+   the key. */
+must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);

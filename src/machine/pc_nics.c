@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Network cards of the "pc" board, with iPXE's boot ROMs where those are installed. */
+#include "machine/pc.h"
+
+#include "dev/e1000.h"
+#include "dev/ne2000.h"
+#include "dev/pcnet.h"
+#include "dev/rtl8139.h"
+#include "net/backend.h"
+#include "os/file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROM_MAX MiB
+
+/* One row for each card: constructors differ by the type of what they make, and nothing else. */
+struct nic_model {
+    const char *name, *rom;
+    int (*make)(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk, const u8 mac[6],
+                struct mem_window *rom);
+    void (*reset)(void *card);
+    void (*free)(void *card);
+    struct net_end *(*end)(void *card);
+};
+
+#define NIC_MODEL(type)                                                                            \
+    static int type##_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,           \
+                           const u8 mac[6], struct mem_window *rom)                                \
+    {                                                                                              \
+        struct type *card = NULL;                                                                  \
+        int rc = type##_new(&card, bus, devfn, clk, mac, rom);                                     \
+                                                                                                   \
+        *out = card;                                                                               \
+        return rc;                                                                                 \
+    }                                                                                              \
+    static void type##_reset_card(void *card)                                                      \
+    {                                                                                              \
+        type##_reset(card);                                                                        \
+    }                                                                                              \
+    static void type##_free_card(void *card)                                                       \
+    {                                                                                              \
+        type##_free(card);                                                                         \
+    }                                                                                              \
+    static struct net_end *type##_end(void *card)                                                  \
+    {                                                                                              \
+        return type##_net_end(card);                                                               \
+    }
+
+NIC_MODEL(e1000)
+NIC_MODEL(rtl8139)
+NIC_MODEL(ne2000)
+NIC_MODEL(pcnet)
+
+#define ROM_DIR "/usr/lib/ipxe/qemu/"
+
+static const struct nic_model models[] = {
+    {"e1000", ROM_DIR "pxe-e1000.rom", e1000_make, e1000_reset_card, e1000_free_card, e1000_end},
+    {"rtl8139", ROM_DIR "pxe-rtl8139.rom", rtl8139_make, rtl8139_reset_card, rtl8139_free_card,
+     rtl8139_end},
+    {"ne2k_pci", ROM_DIR "pxe-ne2k_pci.rom", ne2000_make, ne2000_reset_card, ne2000_free_card,
+     ne2000_end},
+    {"pcnet", ROM_DIR "pxe-pcnet.rom", pcnet_make, pcnet_reset_card, pcnet_free_card, pcnet_end},
+};
+
+static const struct nic_model *find_model(const char *name)
+{
+    for (size_t n = 0; n < ARRAY_SIZE(models); n++)
+        if (!*name || !strcmp(name, models[n].name))
+            return &models[n];
+    return NULL;
+}
+
+static u64 power_of_two(u64 size)
+{
+    u64 p = PAGE_SIZE;
+
+    while (p < size)
+        p *= 2;
+    return p;
+}
+
+/* NULL where it is not installed: the card then boots nothing. */
+static int load_rom(struct mem_window **out, struct mem *mem, const char *path, struct err *err)
+{
+    u8 *data = NULL;
+    size_t size = 0;
+    int rc;
+
+    *out = NULL;
+    if (access(path, F_OK) < 0)
+        return 0;
+    rc = file_read_all(path, &data, &size, ROM_MAX, err);
+    if (!rc && mem_window_new(out, mem, power_of_two(size), true))
+        rc = err_set(err, ENOSPC, "%s: no room for it", path);
+    if (!rc)
+        memcpy(mem_window_host(*out), data, size);
+    free(data);
+    return rc;
+}
+
+static int make_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct err *err)
+{
+    struct mem_window *rom;
+    u8 devfn;
+    int rc = load_rom(&rom, m->vm.mem, nic->model->rom, err);
+
+    if (rc)
+        return rc;
+    rc = pc_take_slot(m->pc, &devfn);
+    if (!rc)
+        rc = nic->model->make(&nic->card, m->pci, devfn, m->vm.clock, mac, rom);
+    if (rc)
+        return err_set(err, -rc, "%s: %s", nic->model->name, strerror(-rc));
+    snprintf(nic->boot, sizeof(nic->boot), "/pci@i0cf8/ethernet@%x/ethernet-phy@0", devfn >> 3);
+    return 0;
+}
+
+static int init_nic(struct machine *m, unsigned n, struct err *err)
+{
+    u8 mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + n)};
+    struct pc_nic *nic = &m->pc->nic[n];
+    struct net_config cfg;
+    int rc = net_parse(&cfg, m->cfg->net[n], err);
+
+    if (rc)
+        return rc;
+    nic->model = find_model(cfg.model);
+    if (!nic->model)
+        return err_set(err, EINVAL, "no card '%s'; there are e1000, rtl8139, ne2k_pci and pcnet",
+                       cfg.model);
+    rc = make_card(m, nic, cfg.has_mac ? cfg.mac : mac, err);
+    if (!rc)
+        rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&m->vm.lock);
+    if (net_backend_end(nic->backend))
+        net_plug(nic->model->end(nic->card), net_backend_end(nic->backend));
+    pthread_mutex_unlock(&m->vm.lock);
+    return 0;
+}
+
+int pc_nics_init(struct machine *m, struct err *err)
+{
+    for (unsigned n = 0; n < m->cfg->nnets; n++) {
+        int rc = init_nic(m, n, err);
+        if (rc) {
+            err_prefix(err, "--net");
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void pc_nics_reset(struct pc *pc)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
+        if (pc->nic[n].card)
+            pc->nic[n].model->reset(pc->nic[n].card);
+}
+
+void pc_nics_close(struct pc *pc)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
+        net_close(pc->nic[n].backend);
+}
+
+void pc_nics_dispose(struct pc *pc)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
+        if (pc->nic[n].card)
+            pc->nic[n].model->free(pc->nic[n].card);
+}
