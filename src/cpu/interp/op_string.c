@@ -5,6 +5,7 @@
  * Forward MOVS and STOS on plain memory go a page at a time.
  */
 #include "cpu/excp.h"
+#include "cpu/fill.h"
 #include "cpu/interp/arith.h"
 #include "cpu/interp/ops.h"
 #include "cpu/system.h"
@@ -106,6 +107,21 @@ static no_tsan void copy_elements(u8 *dst, const u8 *src, u64 n, unsigned size)
     }
 }
 
+/* Where an access to va leads, valid to the end of its page; raises. NULL where each element has to
+   be looked at: devices, code, breakpoints. Source and destination may share a slot of the TLB: so
+   this does not rely on what is in it afterwards. */
+static u8 *page_run(struct vcpu *c, gva_t va, bool write, unsigned how)
+{
+    struct place p;
+
+    if ((how & MMU_INDEX_MASK) == MMU_USER_AC || (c->dr7 & 0xff) || c->trial)
+        return NULL;
+    p = tlb_fill(c, va, write ? PFEC_W : 0, how);
+    if (p.host && write && atomic_load(&c->vm->mem->pages[p.page].has_code))
+        return NULL;
+    return p.host;
+}
+
 static u64 step_movs(struct vcpu *c, const struct insn *i, u64 max)
 {
     gva_t src = src_linear(c, i), dst = dst_linear(c, i, true);
@@ -113,6 +129,10 @@ static u64 step_movs(struct vcpu *c, const struct insn *i, u64 max)
     const u8 *from = n > 1 ? lin_ptr_read(c, src, (unsigned)n * i->size, c->mmu) : NULL;
     u8 *to = n > 1 ? lin_ptr_write(c, dst, (unsigned)n * i->size, c->mmu) : NULL;
 
+    if (n > 1 && !from)
+        from = page_run(c, src, false, insn_how(c, i));
+    if (from && !to)
+        to = page_run(c, dst, true, c->mmu);
     if (from && to && !(to > from && to < from + 8)) {
         copy_elements(to, from, n, i->size);
     } else {
