@@ -66,6 +66,9 @@ void mmc_read_toc(struct ata_drive *d);
 void mmc_get_configuration(struct ata_drive *d);
 void mmc_event_status(struct ata_drive *d);
 void mmc_disc_information(struct ata_drive *d);
+void mmc_track_information(struct ata_drive *d);
+void mmc_sub_channel(struct ata_drive *d);
+void mmc_dvd_structure(struct ata_drive *d);
 void mmc_mechanism_status(struct ata_drive *d);
 void mmc_read_capacity(struct ata_drive *d);
 void mmc_request_sense(struct ata_drive *d);
@@ -80,6 +83,7 @@ void mmc_request_sense(struct ata_drive *d);
 #define ASC_OUT_OF_RANGE 0x21u
 #define ASC_BAD_FIELD    0x24u
 #define ASC_BAD_PARAM    0x26u
+#define ASC_BAD_MEDIUM   0x30u
 #define ASC_CHANGED      0x28u
 #define ASC_NO_MEDIUM    0x3au
 #define ASC_NO_REMOVAL   0x53u

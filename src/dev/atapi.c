@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Packet commands of a CD-ROM (ATA/ATAPI-6 PACKET; MMC-3): their phases, the disc, the tray, and
- * the commands that read. A disc is one data track of 2,048-byte blocks. Left out: audio, raw
- * sectors, DVD structures.
+ * the commands that read. A disc is one data track of 2,048-byte blocks. Left out: audio and
+ * raw sectors.
  */
 #include "dev/ata_priv.h"
 
@@ -181,11 +181,11 @@ static void read_12(struct ata_drive *d)
     read_blocks(d, be32(d->cd.cdb + 2), be32(d->cd.cdb + 6));
 }
 
-static void read_cd(struct ata_drive *d)
+/* READ CD, in blocks: the sector's data, or nothing. */
+static void read_sectors(struct ata_drive *d, u32 block, u32 n)
 {
     const u8 *cdb = d->cd.cdb;
     u8 type = cdb[1] >> 2 & 7, what = cdb[9] & 0xf8;
-    u32 n = (u32)cdb[6] << 16 | be16(cdb + 7);
 
     if (type > 2 || type == 1)
         atapi_sense(d, SENSE_ILLEGAL, ASC_BAD_MODE, 0);
@@ -194,7 +194,29 @@ static void read_cd(struct ata_drive *d)
     else if (what != 0x10 || cdb[10] & 7)
         atapi_sense(d, SENSE_ILLEGAL, ASC_BAD_FIELD, 0);
     else
-        read_blocks(d, be32(cdb + 2), n);
+        read_blocks(d, block, n);
+}
+
+static void read_cd(struct ata_drive *d)
+{
+    const u8 *cdb = d->cd.cdb;
+
+    read_sectors(d, be32(cdb + 2), (u32)cdb[6] << 16 | be16(cdb + 7));
+}
+
+static u32 msf(const u8 *p)
+{
+    return (p[0] * 60u + p[1]) * 75u + p[2];
+}
+
+static void read_cd_msf(struct ata_drive *d)
+{
+    u32 from = msf(d->cd.cdb + 3), to = msf(d->cd.cdb + 6);
+
+    if (from < 150 || to < from)
+        atapi_sense(d, SENSE_ILLEGAL, ASC_OUT_OF_RANGE, 0);
+    else
+        read_sectors(d, from - 150, to - from);
 }
 
 static void seek(struct ata_drive *d)
@@ -285,15 +307,19 @@ static const struct packet_command commands[256] = {
     [0x2b] = {seek, DISC},
     [0x2f] = {good, DISC}, /* VERIFY */
     [0x35] = {good, 0},    /* SYNCHRONIZE CACHE */
+    [0x42] = {mmc_sub_channel, DISC},
     [0x43] = {mmc_read_toc, DISC},
     [0x46] = {mmc_get_configuration, ANYTIME},
     [0x4a] = {mmc_event_status, ANYTIME},
     [0x4b] = {good, DISC}, /* PAUSE/RESUME */
     [0x4e] = {good, DISC}, /* STOP PLAY */
     [0x51] = {mmc_disc_information, DISC},
+    [0x52] = {mmc_track_information, DISC},
     [0x55] = {mode_select, 0},
     [0x5a] = {mmc_mode_sense, 0},
     [0xa8] = {read_12, DISC},
+    [0xad] = {mmc_dvd_structure, DISC},
+    [0xb9] = {read_cd_msf, DISC},
     [0xbb] = {good, 0}, /* SET CD SPEED */
     [0xbd] = {mmc_mechanism_status, ANYTIME},
     [0xbe] = {read_cd, DISC},

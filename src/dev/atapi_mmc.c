@@ -14,7 +14,7 @@
 #define LEAD_OUT     0xaau
 #define DATA_TRACK   0x14u
 #define SPEED_KB     5645u /* 32 times */
-#define ANSWER_MAX   512u
+#define ANSWER_MAX   2560u
 #define MEDIA_CLASS  4u
 #define ASC_NO_SAVED 0x39u
 
@@ -135,6 +135,74 @@ void mmc_disc_information(struct ata_drive *d)
     p[7] = 0x20;             /* unrestricted use */
     memset(p + 16, 0xff, 8); /* no lead-in, no lead-out to write at */
     atapi_answer(d, 34, be16(d->cd.cdb + 7));
+}
+
+/* Of the one track; asked for by address, by number, or as the one after the last. */
+void mmc_track_information(struct ata_drive *d)
+{
+    const u8 *cdb = d->cd.cdb;
+    u32 number = be16(cdb + 2) << 16 | be16(cdb + 4), blocks = atapi_blocks(d);
+    u8 *p = answer(d);
+
+    if ((cdb[1] & 3) == 0 ? number >= blocks : (cdb[1] & 3) == 3 || number != 1) {
+        bad_field(d);
+        return;
+    }
+    put16(p, 34);
+    p[2] = p[3] = 1; /* track and session */
+    p[5] = 4;        /* data */
+    p[6] = 1;        /* mode 1 */
+    put32(p + 24, blocks);
+    atapi_answer(d, 36, be16(cdb + 7));
+}
+
+/* Q channel: nothing plays, and there is no catalogue number. */
+void mmc_sub_channel(struct ata_drive *d)
+{
+    const u8 *cdb = d->cd.cdb;
+    bool wanted = cdb[2] & 0x40;
+    u8 *p = answer(d);
+
+    p[1] = 0x15; /* no audio status */
+    if (wanted && (cdb[3] == 0 || cdb[3] > 3)) {
+        bad_field(d);
+        return;
+    }
+    if (wanted) {
+        put16(p + 2, cdb[3] == 1 ? 12 : 20);
+        p[4] = cdb[3];
+        p[5] = cdb[3] == 1 ? DATA_TRACK : 0;
+        p[6] = p[7] = cdb[3] == 1; /* track and index */
+    }
+    atapi_answer(d, !wanted ? 4 : cdb[3] == 1 ? 16 : 24, be16(cdb + 7));
+}
+
+/* The structures of a DVD that follow from its size: 00h, what is where; 01h, no copy protection;
+   04h, nothing of its manufacturer. */
+void mmc_dvd_structure(struct ata_drive *d)
+{
+    const u8 *cdb = d->cd.cdb;
+    u32 blocks = atapi_blocks(d), len = 4;
+    u8 *p = answer(d);
+
+    if (blocks <= CD_MAX) {
+        atapi_sense(d, SENSE_ILLEGAL, ASC_BAD_MEDIUM, 2); /* cannot be: the medium is a CD */
+        return;
+    }
+    if (cdb[6] || (cdb[7] != 0 && cdb[7] != 1 && cdb[7] != 4)) {
+        bad_field(d);
+        return;
+    }
+    if (cdb[7] == 0) {
+        p[4] = 0x01; /* DVD-ROM */
+        p[5] = 0x0f; /* 12 cm, no limit of speed */
+        p[6] = 0x01; /* one layer, embossed */
+        put32(p + 8, 0x30000);
+        put32(p + 12, 0x30000 + blocks - 1);
+    }
+    len += cdb[7] == 1 ? 4 : 2048;
+    put16(p, len - 2);
+    atapi_answer(d, len, be16(cdb + 8));
 }
 
 /* An address in a table of contents; returns what is after it. */

@@ -187,6 +187,44 @@ static void a_snapshot_leaves_the_file_alone(void)
     remove_file();
 }
 
+static u32 next_random(u32 *state)
+{
+    *state = *state * 1664525 + 1013904223;
+    return *state >> 8;
+}
+
+/* Any mix of writes and zeroes reads back as from an array. */
+static void a_snapshot_is_like_a_disk(void)
+{
+    static u8 model[70000], buf[70000];
+    u64 size = 70000 - 70000 % 512;
+    u32 seed = 1;
+    struct block *b;
+
+    make_file(size);
+    b = open_it(false, true);
+    for (u64 i = 0; i < size; i++)
+        model[i] = (u8)(i / BLOCK_SECTOR + 1);
+    for (unsigned n = 0; n < 400; n++) {
+        u64 off = next_random(&seed) % size, len = next_random(&seed) % 20000;
+        len = min_u64(len, size - off);
+        memset(buf, (int)n, len);
+        if (n % 4) {
+            CHECK_EQ(run(b, BLOCK_WRITE, off, buf, len), 0);
+            memset(model + off, (int)n, len);
+        } else {
+            CHECK_EQ(run(b, BLOCK_ZERO, off, NULL, len), 0);
+            memset(model + off, 0, len);
+        }
+        off = next_random(&seed) % size;
+        len = min_u64(next_random(&seed) % 20000, size - off);
+        CHECK_EQ(run(b, BLOCK_READ, off, buf, len), 0);
+        CHECK(!memcmp(buf, model + off, len));
+    }
+    block_close(b);
+    remove_file();
+}
+
 static void refuse(bool read_only, const char *format, int rc, const char *text)
 {
     struct block_config cfg = {.path = path, .read_only = read_only, .format = format};
@@ -284,6 +322,7 @@ int main(void)
     TEST_RUN(an_odd_end_reads_as_zeros);
     TEST_RUN(read_only_refuses_writes);
     TEST_RUN(a_snapshot_leaves_the_file_alone);
+    TEST_RUN(a_snapshot_is_like_a_disk);
     TEST_RUN(a_file_has_one_writer);
     TEST_RUN(close_waits_for_all);
     TEST_RUN(a_driver_can_fail);
