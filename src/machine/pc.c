@@ -24,13 +24,14 @@
 
 #define PCI_IRQS (BIT(5) | BIT(10) | BIT(11)) /* that _PRS offers, and SeaBIOS takes */
 
-/* Port B2h: one SMI for all CPUs, as the chipset's SMI# pin is wired. */
+/* Port B2h: SMI# of the bootstrap processor alone. SeaBIOS prepares no other for it, as QEMU's
+   machine needs none. */
 static void raise_smi(void *opaque, unsigned n, bool level)
 {
     struct machine *m = opaque;
 
-    for (unsigned i = 0; level && i < m->vm.ncpus; i++)
-        vcpu_request(m->vm.cpu[i], REQ_SMI);
+    if (level)
+        vcpu_request(m->vm.cpu[0], REQ_SMI);
 }
 
 static int init_chipset(struct machine *m)
