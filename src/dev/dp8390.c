@@ -70,10 +70,11 @@ const struct state_field dp8390_fields[] = {
     STATE_ARRAY(struct dp8390, mar),
     STATE_ARRAY(struct dp8390, cntr),
     STATE_ARRAY(struct dp8390, page3),
+    STATE_BOOL(struct dp8390, rx_waits),
     STATE_BOOL(struct dp8390, sends_packet),
     STATE_UINT(struct dp8390, send_next),
     STATE_ARRAY(struct dp8390, prom),
-    STATE_ARRAY(struct dp8390, ram),
+    STATE_UINT(struct dp8390, ram), /* bytes, in one go */
     STATE_END,
 };
 
@@ -168,8 +169,11 @@ static bool receive(void *opaque, const u8 *frame, size_t len)
         cause(d, ISR_OVW);
         return true;
     }
-    if (need >= free_pages(d))
+    d->rx_waits = need >= free_pages(d);
+    if (d->rx_waits) {
+        cause(d, ISR_PRX); /* there is something to take out */
         return false;
+    }
     store(d, frame, len, stored);
     return true;
 }
@@ -213,11 +217,15 @@ static void write_cr(struct dp8390 *d, u8 val)
 {
     u8 old = d->cr;
 
-    /* TXP cannot be cleared by hand, but STP ends what waits. */
+    /* Without STP and STA the chip goes on as it was: drivers write so to change the page. TXP
+       cannot be cleared by hand, but STP ends what waits. */
+    if (!(val & (CR_STP | CR_STA)))
+        val |= old & (CR_STP | CR_STA);
     d->cr = val | (val & CR_STP ? 0 : old & CR_TXP);
     if (val & CR_STP) {
         d->cr &= (u8)~CR_TXP;
         d->isr |= ISR_RST;
+        d->rx_waits = false;
     } else if (val & CR_STA) {
         d->isr &= (u8)~ISR_RST;
     }
@@ -385,6 +393,9 @@ static void write_page0(struct dp8390 *d, unsigned off, u8 val)
         break;
     case 0x7: /* RST follows the state of the chip */
         d->isr &= (u8) ~(val & 0x7f);
+        /* Drivers leave packets in the ring and count on the interrupt of the next one, which
+           waits for room. */
+        d->isr |= d->rx_waits ? ISR_PRX : 0;
         update_irq(d);
         break;
     case 0x8:
@@ -448,7 +459,7 @@ static void chip_reset(struct dp8390 *d)
     d->isr = ISR_RST;
     d->imr = d->tcr = 0;
     d->dcr &= (u8)~DCR_WTS;
-    d->sends_packet = false;
+    d->sends_packet = d->rx_waits = false;
     update_irq(d);
     net_ready(&d->end); /* a receiver that is off takes everything */
 }
@@ -492,7 +503,7 @@ void dp8390_reset(struct dp8390 *d)
     memset(d->cntr, 0, sizeof(d->cntr));
     memset(d->page3, 0, sizeof(d->page3));
     memset(d->ram, 0, sizeof(d->ram));
-    d->sends_packet = false;
+    d->sends_packet = d->rx_waits = false;
     d->send_next = 0;
     update_irq(d);
 }

@@ -24,6 +24,7 @@ struct dp8390 {
     u16 tbcr, rsar, rbcr; /* rsar, rbcr: remote DMA, as it goes on */
     u8 par[6], mar[8], cntr[3];
     u8 page3[16];
+    bool rx_waits;     /* the cable waits for room in the ring */
     bool sends_packet; /* the remote DMA is the "send packet" command */
     u8 send_next;      /* its packet's successor */
     u8 ram[DP8390_RAM_SIZE];

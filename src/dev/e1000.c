@@ -217,7 +217,7 @@ static const struct state_field tx_fields[] = {
     STATE_UINT(struct e1000_tx, cmd),
     STATE_UINT(struct e1000_tx, cso),
     STATE_UINT(struct e1000_tx, css),
-    STATE_ARRAY(struct e1000_tx, buf),
+    STATE_UINT(struct e1000_tx, buf), /* bytes, in one go */
     STATE_END,
 };
 

@@ -135,7 +135,7 @@ static const struct state_field fields[] = {
     STATE_BOOL(struct pcnet, tx_fcs),
     STATE_BOOL(struct pcnet, tx_long),
     STATE_UINT(struct pcnet, tx_used),
-    STATE_ARRAY(struct pcnet, tx_buf),
+    STATE_UINT(struct pcnet, tx_buf), /* bytes, in one go */
     STATE_END,
 };
 

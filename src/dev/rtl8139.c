@@ -201,7 +201,7 @@ static const struct state_field tx_fields[] = {
     STATE_UINT(struct rtl8139_tx, len),      STATE_UINT(struct rtl8139_tx, at),
     STATE_UINT(struct rtl8139_tx, first),    STATE_UINT(struct rtl8139_tx, tag),
     STATE_BOOL(struct rtl8139_tx, complete), STATE_BOOL(struct rtl8139_tx, too_long),
-    STATE_ARRAY(struct rtl8139_tx, buf),     STATE_END,
+    STATE_UINT(struct rtl8139_tx, buf),      /* bytes, in one go */ STATE_END,
 };
 
 static const struct state_field fields[] = {

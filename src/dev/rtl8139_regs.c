@@ -106,6 +106,8 @@ static void write_cr(struct rtl8139 *r, u8 old)
     }
     if (cr & CR_TE && !(old & CR_TE))
         r->tx_at[0] = r->tx_at[1] = 0;
+    if (!(cr & CR_RE))
+        r->rx_waits = false;
     net_ready(&r->end);
     rtl8139_tx_run(r);
 }
@@ -188,6 +190,19 @@ static void write_byte(struct rtl8139 *r, unsigned off, u8 val)
         r->reg[off] = val;
 }
 
+/* When a frame waits: with descriptors, a good moment to look for some. Without, drivers leave
+   frames in the ring and count on the interrupt of the next one, which cannot come in. */
+static void write_interrupts(struct rtl8139 *r)
+{
+    if (r->rx_waits && !(rtl_get16(r, CPCR) & CPCR_RX))
+        put_le16(r->reg + ISR, rtl_get16(r, ISR) | INT_ROK);
+    rtl8139_update_irq(r);
+    if (r->rx_waits && rtl_get16(r, CPCR) & CPCR_RX) {
+        r->rx_waits = false;
+        net_ready(&r->end);
+    }
+}
+
 static void rtl_write(void *dev, u64 off, unsigned size, u64 val)
 {
     struct rtl8139 *r = dev;
@@ -195,13 +210,8 @@ static void rtl_write(void *dev, u64 off, unsigned size, u64 val)
 
     for (unsigned i = 0; i < size && off + i < REGS; i++)
         write_byte(r, (unsigned)off + i, (u8)(val >> 8 * i));
-    if (touches(off, size, IMR, 4)) {
-        rtl8139_update_irq(r);
-        if (r->rx_waits) { /* a good moment to look for descriptors */
-            r->rx_waits = false;
-            net_ready(&r->end);
-        }
-    }
+    if (touches(off, size, IMR, 4))
+        write_interrupts(r);
     take_effect(r, off, size, old_cr);
     if (touches(off, size, TPPOLL, 1))
         write_tppoll(r, (u8)(val >> 8 * (TPPOLL - off)));

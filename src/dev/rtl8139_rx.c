@@ -197,15 +197,15 @@ bool rtl8139_receive(void *opaque, const u8 *frame, size_t len)
     }
     taken = plus ? receive_descriptors(r, frame, (u32)len, rsr)
                  : receive_bytes(r, frame, (u32)len, rsr);
-    if (taken) {
+    if (!plus)
+        r->rx_waits = !taken;
+    if (taken || !plus) { /* when the ring is full, there is something to take out */
         rtl8139_cause(r, INT_ROK);
-        return true;
+        return taken;
     }
-    if (plus) {
-        if (!r->rx_waits)
-            rtl8139_cause(r, INT_RDU);
-        r->rx_waits = true;
-        rtl8139_look_again(r, LOOK_NS);
-    }
+    if (!r->rx_waits)
+        rtl8139_cause(r, INT_RDU);
+    r->rx_waits = true;
+    rtl8139_look_again(r, LOOK_NS);
     return false;
 }

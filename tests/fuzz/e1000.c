@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct nicrig n;
     struct e1000 *card;
 
-    nic_open(&n);
+    nic_input_open(&n);
     BUG_ON(e1000_new(&card, n.bus, NIC_DEVFN, n.rig.clk, nic_mac, NULL));
     net_plug(&n.far.end, e1000_net_end(card));
     t.dev = card;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct nicrig n;
     struct ne2000 *card;
 
-    nic_open(&n);
+    nic_input_open(&n);
     BUG_ON(ne2000_new(&card, n.bus, NIC_DEVFN, n.rig.clk, nic_mac, NULL));
     net_plug(&n.far.end, ne2000_net_end(card));
     t.dev = card;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct nicrig n;
     struct pcnet *card;
 
-    nic_open(&n);
+    nic_input_open(&n);
     BUG_ON(pcnet_new(&card, n.bus, NIC_DEVFN, n.rig.clk, nic_mac, NULL));
     net_plug(&n.far.end, pcnet_net_end(card));
     t.dev = card;

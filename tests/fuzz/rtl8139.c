@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct nicrig n;
     struct rtl8139 *card;
 
-    nic_open(&n);
+    nic_input_open(&n);
     BUG_ON(rtl8139_new(&card, n.bus, NIC_DEVFN, n.rig.clk, nic_mac, NULL));
     net_plug(&n.far.end, rtl8139_net_end(card));
     t.dev = card;

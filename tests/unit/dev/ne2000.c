@@ -174,6 +174,26 @@ static void receives(void)
     close_nic();
 }
 
+/* Acknowledged with packets left in the ring, PRX stays while a frame waits; and a chip that is
+   told neither to start nor to stop goes on. */
+static void interrupt_of_a_frame_that_waits(void)
+{
+    open_nic();
+    CHECK(nic_send(&n, NULL, 1514));
+    CHECK(!nic_send(&n, NULL, 1514));
+    put(ISR, 0xff);
+    CHECK_EQ(get(ISR), 1);
+    CHECK(nic_irq(&n));
+    put(BNRY, 0x4c);
+    put(CR, 0x60); /* page 1 */
+    CHECK(nic_send(&n, NULL, 100));
+    CHECK_EQ(get(CURR), 0x4e);
+    put(CR, 0x20);
+    put(ISR, 0xff);
+    CHECK_EQ(get(ISR), 0);
+    close_nic();
+}
+
 static void send_packet_command(void)
 {
     open_nic();
@@ -316,6 +336,7 @@ int main(void)
     TEST_RUN(probe);
     TEST_RUN(memory_by_all_widths);
     TEST_RUN(receives);
+    TEST_RUN(interrupt_of_a_frame_that_waits);
     TEST_RUN(send_packet_command);
     TEST_RUN(filters);
     TEST_RUN(transmits);

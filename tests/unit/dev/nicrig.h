@@ -13,7 +13,7 @@
 
 struct nicrig {
     struct rig rig;
-    struct mem *mem;
+    struct mem *mem, *lent;
     struct pci_bus *bus;
     struct wire intx[PCI_PIRQS];
     struct far far;
@@ -21,14 +21,18 @@ struct nicrig {
 
 static const u8 nic_mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
-static inline void nic_open(struct nicrig *n)
+/* With guest memory that is lent, or NULL. */
+static inline void nic_open_with(struct nicrig *n, struct mem *mem)
 {
     struct pci_bus_config cfg = {.pio = &n->rig.pio, .mmio = &n->rig.mmio};
     struct err err;
 
     memset(n, 0, sizeof(*n));
     rig_open(&n->rig);
-    BUG_ON(mem_new(&n->mem, NIC_RAM, &n->rig.mmio, &err));
+    n->lent = mem;
+    n->mem = mem;
+    if (!mem)
+        BUG_ON(mem_new(&n->mem, NIC_RAM, &n->rig.mmio, &err));
     cfg.mem = n->mem;
     for (unsigned i = 0; i < PCI_PIRQS; i++)
         cfg.pirq[i] = wire_irq(&n->intx[i]);
@@ -36,10 +40,16 @@ static inline void nic_open(struct nicrig *n)
     far_init(&n->far);
 }
 
+static inline void nic_open(struct nicrig *n)
+{
+    nic_open_with(n, NULL);
+}
+
 static inline void nic_close(struct nicrig *n)
 {
     pci_bus_free(n->bus);
-    mem_free(n->mem);
+    if (!n->lent)
+        mem_free(n->mem);
     rig_close(&n->rig);
 }
 

@@ -140,6 +140,9 @@ static void receives_in_a_ring(void)
     }
     CHECK_EQ(nic_in(&n, CBR, 2), at);
     CHECK(!nic_send(&n, NULL, 1495)); /* full */
+    nic_out(&n, ISR, 2, 0xffff);
+    CHECK_EQ(nic_in(&n, ISR, 2), 1); /* a frame waits */
+    CHECK(nic_irq(&n));
     n.far.ready = 0;
     nic_out(&n, CAPR, 2, 68 - 16);
     CHECK_EQ(n.far.ready, 1);
