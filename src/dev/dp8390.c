@@ -506,6 +506,7 @@ void dp8390_reset(struct dp8390 *d)
     d->sends_packet = d->rx_waits = false;
     d->send_next = 0;
     update_irq(d);
+    net_ready(&d->end);
 }
 
 void dp8390_init(struct dp8390 *d, struct irq irq, const u8 mac[6], bool rtl8029)

@@ -130,6 +130,7 @@ void e1000_mac_reset(struct e1000 *e)
     eeprom93c46_reset(&e->eeprom);
     e->next_irq = 0;
     e1000_update_irq(e);
+    net_ready(&e->end); /* a receiver that is off takes everything */
 }
 
 void e1000_reset(struct e1000 *e)

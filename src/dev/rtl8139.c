@@ -117,6 +117,7 @@ void rtl8139_chip_reset(struct rtl8139 *r)
     r->polled[0] = r->polled[1] = r->rx_waits = false;
     memset(&r->tx, 0, offsetof(struct rtl8139_tx, buf));
     rtl8139_update_irq(r);
+    net_ready(&r->end); /* a receiver that is off takes everything */
 }
 
 void rtl8139_reset(struct rtl8139 *r)
