@@ -212,7 +212,9 @@ int config_parse_args(struct machine_config *cfg, int argc, char *const *argv,
 int config_check(const struct machine_config *cfg, struct err *err)
 {
     if (!cfg->kernel && !machine_is_pc(cfg))
-        return err_set(err, EINVAL, "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc");
+        return err_set(
+            err, EINVAL,
+            "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc");
     if (cfg->trace_file && !cfg->trace)
         return err_set(err, EINVAL, "--trace-file without --trace: nothing would be logged");
     return 0;

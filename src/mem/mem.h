@@ -51,13 +51,13 @@ struct mem_window {
 };
 
 struct mem {
-    u8 *ram;  /* host mapping of all pages, RAM first: page n is at ram + n * PAGE_SIZE */
-    u64 size; /* bytes of RAM */
-    u64 low;  /* bytes of it below MEM_HOLE_START */
-    int fd;   /* the memfd */
+    u8 *ram;    /* host mapping of all pages, RAM first: page n is at ram + n * PAGE_SIZE */
+    u64 size;   /* bytes of RAM */
+    u64 low;    /* bytes of it below MEM_HOLE_START */
+    int fd;     /* the memfd */
     u64 npages; /* of RAM and all windows that there may be */
     struct mem_page *pages;
-    struct bus *mmio;       /* not owned */
+    struct bus *mmio; /* not owned */
     struct mem_window window[MEM_WINDOWS];
     unsigned nwindows;
     _Atomic u64 legacy[2][2][MEM_LEGACY_PAGES]; /* pages by enum mem_view and mem_access */

@@ -243,7 +243,7 @@ static int print_help(enum config_help help)
         break;
     default:
         printf(
-            "Usage: domus run --kernel FILE [OPTION…]\nBoots a kernel in a virtual machine.\n\n");
+            "Usage: domus run [OPTION…]\nBoots a disk, a CD-ROM or a kernel in a virtual machine.\n\n");
         config_print_options(stdout);
         printf("\nOn a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.\n");
     }
