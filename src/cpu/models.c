@@ -91,7 +91,7 @@ static const u16 features_on_request[] = {X86_SPEC_CTRL, X86_ARCH_CAPABILITIES, 
 struct model_desc {
     const char *name, *vendor, *brand;
     u32 signature, max_leaf, max_ext_leaf;
-    u8 phys_bits;
+    u8 phys_bits;          /* 40 reaches all RAM; OVMF runs out of memory for page tables with 48 */
     const u16 *lists[4];   /* NULL-terminated if fewer */
     bool drop_unsupported; /* leave out what the host cannot execute */
 };
@@ -118,7 +118,7 @@ static const struct model_desc models[] = {
      SIGNATURE_AMD,
      0xd,
      0x80000021,
-     48,
+     40,
      {features_qemu64, features_v2},
      false},
     {"x86-64-v3",
@@ -127,7 +127,7 @@ static const struct model_desc models[] = {
      SIGNATURE_AMD,
      0xd,
      0x80000021,
-     48,
+     40,
      {features_qemu64, features_v2, features_v3},
      false},
     {"max",
@@ -136,7 +136,7 @@ static const struct model_desc models[] = {
      SIGNATURE_AMD,
      0xd,
      0x80000021,
-     48,
+     40,
      {features_qemu64, features_v2, features_v3, features_max},
      true},
 };

@@ -301,7 +301,7 @@ static void extended_leaves(void)
         brand[i] = cpu_cpuid(g->c, 0x80000002 + i, 0);
     CHECK(!strcmp((const char *)brand, "Domus virtual CPU (max)"));
     CHECK_EQ(cpu_cpuid(g->c, 0x80000007, 0).edx, BIT(8));
-    CHECK_EQ(cpu_cpuid(g->c, 0x80000008, 0).eax, 57 << 8 | 48);
+    CHECK_EQ(cpu_cpuid(g->c, 0x80000008, 0).eax, 57 << 8 | 40);
     CHECK_EQ(cpu_cpuid(g->c, 0x8000000a, 0).eax, 0);
     CHECK_EQ(cpu_cpuid(g->c, 0x8000001f, 0).eax, 0);
     guest_free(g);
