@@ -27,8 +27,11 @@ static bool open_user(const struct net_user_config *cfg)
     CHECK(!clock_new_manual(&clk));
     far_init(&card);
     rc = net_user_new(&u, cfg, NULL, clk, &lock, &err);
-    if (rc)
+    if (rc) {
+        clock_free(clk);
+        pthread_mutex_destroy(&lock);
         return false;
+    }
     pthread_mutex_lock(&lock);
     net_plug(&card.end, net_user_end(u));
     pthread_mutex_unlock(&lock);
