@@ -59,9 +59,11 @@ static void for_each_client(struct vnc *vnc, void (*fn)(struct vnc *vnc, rfbClie
     rfbReleaseClientIterator(it);
 }
 
-static void look_for_request(struct vnc *vnc, rfbClientPtr cl)
+/* The library answers a request for the whole screen as it reads it, so that none is ever seen to
+   wait here: the picture is kept up to date for all that are past the handshake. */
+static void look_for_viewer(struct vnc *vnc, rfbClientPtr cl)
 {
-    vnc->wanted |= cl->state == RFB_NORMAL && !sraRgnEmpty(cl->requestedRegion);
+    vnc->viewed |= cl->state == RFB_NORMAL;
 }
 
 static void follow_size(struct vnc *vnc, rfbClientPtr cl)
@@ -166,14 +168,14 @@ static void *serve(void *opaque)
             accept_clients(vnc);
         if (!vnc->screen->clientHead)
             continue;
-        vnc->wanted = false;
-        for_each_client(vnc, look_for_request);
-        if (vnc->wanted && now_us() >= next) {
+        vnc->viewed = false;
+        for_each_client(vnc, look_for_viewer);
+        if (vnc->viewed && now_us() >= next) {
             refresh(vnc);
             next = now_us() + FRAME_US;
         }
         rfbProcessEvents(vnc->screen,
-                         vnc->wanted && now_us() < next ? (long)(next - now_us()) : FRAME_US);
+                         vnc->viewed && now_us() < next ? (long)(next - now_us()) : FRAME_US);
     }
     return NULL;
 }

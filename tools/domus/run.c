@@ -242,8 +242,8 @@ static int print_help(enum config_help help)
         config_print_trace_kinds(stdout);
         break;
     default:
-        printf(
-            "Usage: domus run [OPTION…]\nBoots a disk, a CD-ROM or a kernel in a virtual machine.\n\n");
+        printf("Usage: domus run [OPTION…]\nBoots a disk, a CD-ROM or a kernel in a virtual "
+               "machine.\n\n");
         config_print_options(stdout);
         printf("\nOn a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.\n");
     }

@@ -65,7 +65,9 @@ static void defaults(void)
     CHECK_EQ(p.cfg.cpus, 1);
     CHECK_EQ(p.cfg.nserial, 0);
     CHECK_EQ(config_check(&p.cfg, &p.err), -EINVAL);
-    CHECK(equal(p.err.text, "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc"));
+    CHECK(
+        equal(p.err.text,
+              "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc"));
     config_dispose(&p.cfg);
 }
 
