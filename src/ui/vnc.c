@@ -60,10 +60,12 @@ static void for_each_client(struct vnc *vnc, void (*fn)(struct vnc *vnc, rfbClie
 }
 
 /* The library answers a request for the whole screen as it reads it, so that none is ever seen to
-   wait here: the picture is kept up to date for all that are past the handshake. */
+   wait here: the picture is kept up to date from a client's first request on. */
 static void look_for_viewer(struct vnc *vnc, rfbClientPtr cl)
 {
-    vnc->viewed |= cl->state == RFB_NORMAL;
+    const struct vnc_client *c = cl->clientData;
+
+    vnc->viewed |= cl->state == RFB_NORMAL && c->asked;
 }
 
 static void follow_size(struct vnc *vnc, rfbClientPtr cl)

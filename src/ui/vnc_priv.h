@@ -28,7 +28,7 @@ struct vnc {
     u32 *pixels; /* the frame buffer that is encoded, XRGB8888 */
     u32 width, height;
     u64 seen;    /* the surface's serial that it shows */
-    bool viewed; /* some client is past the handshake */
+    bool viewed; /* some client has asked for the picture */
 };
 
 struct vnc_client { /* clientData of libvncserver's */

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -122,9 +123,10 @@ static bool take(int fd, void *to, size_t n)
     return true;
 }
 
+/* That the server has closed is seen by the next read. */
 static void give(int fd, const void *from, size_t n)
 {
-    if (write(fd, from, n) != (ssize_t)n)
+    if (write(fd, from, n) != (ssize_t)n && errno != EPIPE && errno != ECONNRESET)
         exit(1);
 }
 
@@ -410,6 +412,7 @@ static void errors_name_what_is_wrong(void)
 
 int main(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* servers close sockets that are written to */
     TEST_RUN(addresses);
     TEST_RUN(errors_name_what_is_wrong);
     TEST_RUN(shows_the_display);
