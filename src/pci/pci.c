@@ -44,9 +44,10 @@ struct mem *pci_bus_mem(struct pci_bus *bus)
     return bus->cfg.mem;
 }
 
+/* By what the device is: a saved state that is refused may have left anything in config. */
 static u8 line_of(const struct pci_device *dev)
 {
-    return (u8)(((dev->devfn >> 3) + dev->config[PCI_INT_PIN] - 2u) % PCI_PIRQS);
+    return (u8)(((dev->devfn >> 3) + dev->reset_config[PCI_INT_PIN] - 2u) % PCI_PIRQS);
 }
 
 /* The line is high while any function raises it. */
@@ -66,7 +67,7 @@ static void raise_or_lower(struct pci_device *dev)
 
 void pci_set_intx(struct pci_device *dev, bool level)
 {
-    if (!dev->config[PCI_INT_PIN])
+    if (!dev->reset_config[PCI_INT_PIN])
         return;
     dev->intx = level;
     dev->config[PCI_STATUS] &= (u8)~PCI_STATUS_INTX;

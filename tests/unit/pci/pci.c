@@ -255,6 +255,13 @@ static void is_saved(void)
     s.at = 0;
     s.data[1 + 4 + 6] ^= 1; /* another vendor */
     CHECK_EQ(state_load(&s, &table, &dev, &err), -EINVAL);
+    pci_device_reset(&dev);
+    pci_set_intx(&dev, true);
+    s.at = 0;
+    s.data[1 + 4 + 6 + PCI_INT_PIN] = 1; /* another pin */
+    CHECK_EQ(state_load(&s, &table, &dev, &err), -EINVAL);
+    pci_device_reset(&dev);
+    CHECK(!pirq[3].level);
     state_dispose(&s);
     close_bus();
 }
