@@ -13,7 +13,7 @@
 
 #define TLB_ENTRIES 4096u
 #define TLB_SPACES  8u
-#define TLB_DROPPED 8u
+#define TLB_DROPPED 64u
 #define TLB_PRIVATE 16u
 #define TLB_LISTED  512u /* entries that a table can be cleared of one by one */
 

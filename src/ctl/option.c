@@ -414,7 +414,7 @@ static const struct option_def options[] = {
      AT(engine)},
     {.name = "code-cache",
      .arg = "SIZE",
-     .help = "dbt: memory for translated code, 1M to 1G (32M)",
+     .help = "dbt: memory for translated code, 1M to 1G (128M)",
      .set = set_code_cache},
     {.name = "exact-flags",
      .help = "dbt: faults find the arithmetic flags that no code reads as well",

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 
 #define TB_BUCKETS    65536u
-#define CACHE_DEFAULT (32 * MiB)
+#define CACHE_DEFAULT (128 * MiB)
 #define CACHE_ROOM    (64 * KiB) /* more than the largest block takes */
 
 struct tb {               /* a translated block */

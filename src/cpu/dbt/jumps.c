@@ -54,7 +54,7 @@ static bool leads_there(struct vcpu *c, const struct jump_page *p, unsigned mmu)
 /* Whether all pages are mapped as they were. */
 static bool all_mapped(struct vcpu *c, const struct jumps *j, unsigned mmu)
 {
-    if (j->npages > MOST_CHECKED)
+    if (j->npages > JUMP_PAGES)
         return false;
     for (unsigned n = 0; n < j->npages; n++)
         if (!leads_there(c, &j->page[j->listed[n]], mmu))

@@ -11,8 +11,7 @@ struct vcpu;
 #define JUMPS        16384u
 #define JUMP_SHIFT   18u /* 32 less their bits */
 #define JUMPS_LISTED 2048u
-#define JUMP_PAGES   1024u
-#define MOST_CHECKED 512u /* with more pages than these a cache is rather cleared than checked */
+#define JUMP_PAGES   4096u
 struct jump_entry {
     u64 va; /* no_jump of its slot when empty */
     u64 code;
