@@ -10,13 +10,14 @@ import re
 import shutil
 import sys
 
-from machines import output_of
+from machines import output_of, write
 from workloads import LIBRARIES, PARTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST = os.path.join(HERE, "guest")
 SCRIPTS = os.path.join(os.path.dirname(HERE), "scripts")
 LINES = 5000
+UNWANTED = ["i6300esb.ko", "floppy.ko"]  # without their devices they refuse, the second after a while
 CC = ["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-static", "-s"]
 
 
@@ -27,9 +28,9 @@ class Images:
     def path(self, *names):
         return os.path.join(self.directory, *names)
 
-    def kernel(self):
+    def kernel(self, package="linux-image-cloud-amd64"):
         """Path and version of Debian's."""
-        kernel = output_of([os.path.join(SCRIPTS, "fetch-kernel")]).strip()
+        kernel = output_of([os.path.join(SCRIPTS, "fetch-kernel"), package]).strip()
         with open(os.path.join(os.path.dirname(kernel), "version"), encoding="ascii") as f:
             return kernel, f.read().strip()
 
@@ -64,6 +65,23 @@ class Images:
             copy_gcc(self.path("gcc"))
             roots.append("gcc")
         return self.initramfs("work.cpio", roots), bench
+
+    def with_devices(self, parts, kernel):
+        """The same with the drivers that the kernel has as modules."""
+        self.init()
+        bench = self.path("devices", "bench")
+        os.makedirs(bench)
+        for part in parts:
+            for program in PARTS[part].programs:
+                compile_program(program, bench)
+        modules, to = os.path.join(os.path.dirname(kernel), "modules"), self.path("devices/modules")
+        os.mkdir(to)
+        with open(os.path.join(modules, "order"), encoding="ascii") as f:
+            order = [name for name in f.read().split() if name not in UNWANTED]
+        for name in order:
+            shutil.copy(os.path.join(modules, name), to)
+        write(os.path.join(to, "order"), "\n".join(order) + "\n")
+        return self.initramfs("devices.cpio", ["init", "devices"])
 
     def initramfs(self, name, roots):
         return output_of([os.path.join(SCRIPTS, "make-initramfs"), "-o", self.path(name)] +

@@ -46,11 +46,11 @@ class Failed(Exception):
 
 
 class Image:
-    """What to boot. protocol: linux or multiboot; memory in MiB."""
+    """What to boot. protocol: linux or multiboot; memory in MiB; hardware: a Hardware, or None."""
 
-    def __init__(self, protocol, kernel, append, memory, initrd=None):
+    def __init__(self, protocol, kernel, append, memory, initrd=None, hardware=None):
         self.protocol, self.kernel, self.append = protocol, kernel, append
-        self.memory, self.initrd = memory, initrd
+        self.memory, self.initrd, self.hardware = memory, initrd, hardware
 
 
 class Mark:
@@ -179,6 +179,8 @@ class Domus:
                    "--append", image.append]
         if image.initrd:
             command += ["--initrd", image.initrd]
+        if image.hardware:
+            command += image.hardware.domus()
         return Run(command + self.options, timeout)
 
 
@@ -190,11 +192,15 @@ class Qemu:
 
     def run(self, image, cpus, timeout):
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
-                   "-machine", "pc", "-nodefaults", "-display", "none", "-serial", "stdio",
+                   "-machine", "pc", "-nodefaults", "-serial", "stdio",
                    "-no-reboot", "-m", str(image.memory), "-smp", str(cpus),
                    "-kernel", image.kernel, "-append", image.append]
         if image.initrd:
             command += ["-initrd", image.initrd]
+        if image.hardware:
+            command += image.hardware.qemu()
+        if "-display" not in command:
+            command += ["-display", "none"]
         return Run(command, timeout)
 
 

@@ -12,17 +12,25 @@ LIBRARIES = {"lua": ["-llua5.4", "-lm"], "zlib": ["-lz"], "smp": ["-lz", "-pthre
 
 class Part:
     """programs: those of guest/ that run in Linux with `cpus` CPUs. works: what they measure, and
-    the name in the table. mean: the title of a row with the geometric mean."""
+    the name in the table. mean: the title of a row with the geometric mean. devices: the kind of
+    them that the programs need."""
 
-    def __init__(self, title, machines, pairs, programs=(), cpus=1, works=None, mean=None):
+    def __init__(self, title, machines, pairs, programs=(), cpus=1, works=None, mean=None,
+                 devices=None):
         self.title, self.machines, self.pairs = title, machines, pairs
         self.programs, self.cpus, self.works, self.mean = programs, cpus, works or {}, mean
+        self.devices = devices
 
 
 def in_linux(title, programs, works, cpus=1, mean=None):
     return Part(title + "; a ratio below 1 is faster", [NATIVE, "domus", "qemu"],
                 [("domus", NATIVE), ("qemu", NATIVE), ("domus", "qemu")],
                 programs, cpus, works, mean)
+
+
+def with_devices(kind, title, works):
+    return Part(title + "; a ratio below 1 is faster", ["domus", "qemu"], [("domus", "qemu")],
+                [kind], 1, works, devices=kind)
 
 
 PARTS = {
@@ -68,4 +76,27 @@ PARTS = {
         "futex": "futex, there and back",
         "4-sorts": "merge sort by 4 threads",
     }, cpus=4),
+    "disk": with_devices("disk", "Disks, read past the guest's cache", {
+        "ide-sequential": "IDE, 1 MiB in a row",
+        "ide-random": "IDE, 4 KiB anywhere",
+        "ahci-sequential": "AHCI, 1 MiB in a row",
+        "ahci-random": "AHCI, 4 KiB anywhere",
+    }),
+    "net": with_devices("net", "Network: 1 MiB by TCP, from the guest (send) or to it", {
+        "e1000-send": "e1000, user: send",
+        "e1000-receive": "e1000, user: receive",
+        "rtl8139-send": "RTL8139, user: send",
+        "rtl8139-receive": "RTL8139, user: receive",
+        "ne2000-send": "NE2000, user: send",
+        "ne2000-receive": "NE2000, user: receive",
+        "pcnet-send": "PCnet, user: send",
+        "pcnet-receive": "PCnet, user: receive",
+        "tap-send": "e1000, tap: send",
+        "tap-receive": "e1000, tap: receive",
+    }),
+    "screen": with_devices("screen", "Display, with a VNC client", {
+        "lines": "text console, a line",
+        "fill": "1024x768x32, a screen by the guest",
+        "updates": "1024x768x32, a screen at the client",
+    }),
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The /init of the benchmark's initial RAM disk. It prints "booted NANOSECONDS CPUS", the time
- * since the kernel started its clock; runs the programs of /bench that the environment names in
- * "programs", which comes from the kernel's command line; prints "failed …" of those that do; at
- * the end prints "ended NANOSECONDS", and powers off.
+ * since the kernel started its clock; loads what /modules/order lists; runs the programs of /bench
+ * that the environment names in "programs", which comes from the kernel's command line; prints
+ * "failed …" of those that do; at the end prints "ended NANOSECONDS", and powers off.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,11 +61,33 @@ static void run(const char *program)
     fflush(stdout);
 }
 
+/* The kernel of the parts with devices has its drivers in modules. */
+static void load_modules(void)
+{
+    char name[128];
+    FILE *order = fopen("/modules/order", "r");
+    while (order && fscanf(order, "%127s", name) == 1) {
+        int fd;
+        if (chdir("/modules") != 0 || (fd = open(name, O_RDONLY | O_CLOEXEC)) < 0)
+            fail(name);
+        if (syscall(SYS_finit_module, fd, "", 0) != 0)
+            printf("failed %s: %m\n", name);
+        close(fd);
+    }
+    if (order)
+        fclose(order);
+}
+
 static void run_all(char *programs)
 {
     setenv("PATH", "/usr/bin:/bin", 1);
-    if (mount("dev", "/dev", "devtmpfs", 0, NULL) != 0 || chdir("/bench") != 0)
-        fail("mount /dev or chdir /bench");
+    mkdir("/sys", 0755);
+    if (mount("dev", "/dev", "devtmpfs", 0, NULL) != 0 ||
+        mount("sys", "/sys", "sysfs", 0, NULL) != 0)
+        fail("mount /dev or /sys");
+    load_modules();
+    if (chdir("/bench") != 0)
+        fail("chdir /bench");
     for (char *name = strtok(programs, ","); name; name = strtok(NULL, ","))
         run(name);
 }
