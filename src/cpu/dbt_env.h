@@ -6,6 +6,9 @@
 
 struct tlb_entry;
 
+#define UNIT_VEC BIT(0) /* XMM, YMM, MXCSR */
+#define UNIT_X87 BIT(1) /* and MMX */
+
 /* In front of the general registers, so that displacements of one byte reach it. */
 struct dbt_near {
     u64 stack_tag;         /* the window: the page of the last access by the stack pointer, */
@@ -15,8 +18,8 @@ struct dbt_near {
     struct tlb_entry *row; /* of the TLB: by whose rights the code's data accesses are made */
     u16 flags;             /* guest's arithmetic flags while the host's are used otherwise: AH of
                               LAHF, and OF in AL */
-    u8 vec_live;           /* the vector registers of the guest are in those of the host */
-    u8 vec_wanted;         /* … and must be when the helper is done */
+    u8 units_live;         /* UNIT_*: whose registers of the guest are in those of the host */
+    u8 units_wanted;       /* … and must be when the helper is done */
 };
 
 #define STACK_SPAN 128 /* the longest access, or group of them, that the window serves */
@@ -34,6 +37,7 @@ struct dbt_env {
     u64 site;    /* where a helper was called from */
     u64 go;      /* where to go on after a helper */
     u64 t0;      /* T0 when a helper is done: the linear address of an access that is tried again */
+    u64 x87_ea;  /* of an x87 instruction's operand, while it is checked */
     u64 target;  /* of an indirect call, while the return address is pushed */
     u8 *jumps;   /* the jump cache in force: struct jump_entry */
     u32 host_mxcsr;

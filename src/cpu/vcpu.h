@@ -61,13 +61,17 @@ enum activity { ACTIVITY_RUN, ACTIVITY_HLT, ACTIVITY_WAIT_SIPI, ACTIVITY_SHUTDOW
 
 struct fpu {
     u8 ymm[16][32]; /* XMM is the low half; VEX.128 writes clear the high half */
-    u8 st[8][16];   /* ST(0)..ST(7) as in the FXSAVE image: 10 bytes each */
+    /* From here on as the host's XSAVE and XRSTOR have it (SDM 1 13.4). */
     u16 fcw, fsw;
     u8 ftw; /* abridged: bit n set if physical register n is not empty */
+    u8 reserved;
     u16 fop;
     u64 fip, fdp; /* offsets; with fcs, fds outside 64-bit mode */
-    u16 fcs, fds;
-    u32 mxcsr;
+    u32 mxcsr, mxcsr_mask;
+    u8 st[8][16];         /* ST(0)..ST(7): 10 bytes each */
+    u16 fcs, fds;         /* where the XMM registers would be, */
+    u8 unused[512 - 164]; /* which are not saved here */
+    u64 header[8];        /* XSTATE_BV, and zeros; of no meaning to the guest */
 } __attribute__((aligned(64)));
 
 /* Machine-check banks as MCG_CAP announces them, and their registers in MSR order; the last is

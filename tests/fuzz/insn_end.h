@@ -43,6 +43,7 @@ static void take_end(const struct guest *g, struct end *e)
     memset(e, 0, sizeof(*e));
     e->kept = keep(c);
     e->fpu = c->fpu;
+    memset(e->fpu.header, 0, sizeof(e->fpu.header));
     e->rip = c->rip;
     e->cr2 = c->cr2;
     e->dr6 = c->dr6;

@@ -203,6 +203,11 @@ static bool vector_differs(const struct fpu *a, const struct fpu *b)
     bad |= differs("fcw", 0, a->fcw, b->fcw);
     bad |= differs("fsw", 0, a->fsw, b->fsw);
     bad |= differs("ftw", 0, a->ftw, b->ftw);
+    bad |= differs("fop", 0, a->fop, b->fop);
+    bad |= differs("fip", 0, a->fip, b->fip);
+    bad |= differs("fdp", 0, a->fdp, b->fdp);
+    bad |= differs("fcs", 0, a->fcs, b->fcs);
+    bad |= differs("fds", 0, a->fds, b->fds);
     return bad;
 }
 

@@ -3,6 +3,7 @@
 
 #include "cpu/dbt/thunk.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,14 @@ static unsigned bucket_of(u32 page, unsigned off, u32 key)
     u64 h = ((u64)page << 12 | off) * 0x9e3779b97f4a7c15ull;
 
     return (h >> 40 ^ key) & (TB_BUCKETS - 1);
+}
+
+/* The CPU has it, and the host's kernel lets programs use it. */
+static bool host_has_xsave(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE);
 }
 
 int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
@@ -36,6 +45,7 @@ int dbt_new(struct dbt **out, struct vm *vm, u32 size, struct err *err)
     if (rc)
         goto out;
     d->bmi2 = __builtin_cpu_supports("bmi2");
+    d->xsave = host_has_xsave();
     thunks_make(d);
     d->chunk = (u32)max_u64(size / 32, 2 * CACHE_ROOM);
     dbt_clear_areas(d);

@@ -73,9 +73,9 @@ struct dbt { /* shared by the CPUs of a machine */
     _Atomic u32 epoch;      /* counts the times that all was dropped */
     _Atomic u32 serial;     /* the last number of a jump cache's content; 0 is none */
     unsigned users;         /* CPUs attached */
-    bool bmi2;
+    bool bmi2, xsave;
     /* Thunks: offsets in the cache. */
-    u32 enter, leave, miss, next, lookup, vec_load;
+    u32 enter, leave, miss, next, lookup, vec_load, x87_load;
     struct flag_thunks op, op_end, link, stale, far, far_jump;
     struct stack_thunks stack, kernel_stack;
     u64 flushes, translated, invalidated; /* statistics; lock */

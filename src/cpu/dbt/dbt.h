@@ -56,7 +56,9 @@ enum xkind {
     X_SWAPGS,
     X_AC,     /* STAC, CLAC that change no rights */
     X_RIGHTS, /* those that do */
-    X_VEC,    /* X_GEN on vector registers */
+    X_VEC,    /* X_GEN on vector or MMX registers */
+    X_X87,    /* imm: the ModRM byte */
+    X_FLDCW,
 };
 
 enum { NO_REG = 0xff, BASE_RIP = 0xfe };
@@ -112,6 +114,7 @@ struct xinsn {
 #define VEC_SSE BIT(0)
 #define VEC_AVX BIT(1)
 #define VEC_FP  BIT(2) /* depends on MXCSR */
+#define VEC_X87 BIT(3) /* x87 or MMX registers */
 
 struct xblock {
     struct vcpu *c; /* who translates: for CPU model and decoder only */
@@ -177,5 +180,6 @@ void xlat_show(const struct dbt *d, const struct tb *tb, FILE *to);
 #define KEY_FLAT      BIT(8) /* DS, ES, SS, CS: base 0, limit 4 GiB, readable, writable */
 #define KEY_STACK     BIT(9) /* stack pointer as wide as the mode */
 #define KEY_CPL0      BIT(10)
-#define KEY_BITS      11
+#define KEY_X87       BIT(11) /* x87 and MMX may execute, all x87 exceptions are masked */
+#define KEY_BITS      12
 u32 dbt_key(const struct vcpu *c);

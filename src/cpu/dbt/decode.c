@@ -54,7 +54,8 @@ static bool is_plain_register(const ZydisDecodedOperand *o)
 {
     ZydisRegisterClass k = ZydisRegisterGetClass(o->reg.value);
 
-    return gpr_size(o->reg.value) || k == ZYDIS_REGCLASS_XMM || k == ZYDIS_REGCLASS_YMM;
+    return gpr_size(o->reg.value) || k == ZYDIS_REGCLASS_XMM || k == ZYDIS_REGCLASS_YMM ||
+           k == ZYDIS_REGCLASS_MMX || k == ZYDIS_REGCLASS_X87;
 }
 
 static bool add_register(struct xinsn *x, const ZydisDecodedOperand *o)
@@ -225,6 +226,27 @@ static u8 align_mask(const struct xinsn *x, const ZydisDecodedInstruction *zi)
     return x->mem.size == 16 && !simd_unaligned_allowed(zi->mnemonic) ? 15 : 0;
 }
 
+static bool has_class(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *zo,
+                      ZydisRegisterClass k)
+{
+    for (unsigned n = 0; n < zi->operand_count_visible; n++)
+        if (zo[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(zo[n].reg.value) == k)
+            return true;
+    return false;
+}
+
+static bool x87_template(struct xinsn *x, const struct vcpu *c, const ZydisDecodedInstruction *zi,
+                         const ZydisDecodedOperand *zo)
+{
+    if (!simd_gate_open(c, zi, zo) || !xkind_x87(x, zi))
+        return false;
+    x->sse = VEC_X87;
+    if (x->has_modrm)
+        x->imm = x->bytes[zi->raw.modrm.offset];
+    return true;
+}
+
 /* Vector instructions whose only memory and register operands are those in the encoding. */
 static bool vector_template(struct xinsn *x, struct vcpu *c, const ZydisDecodedInstruction *zi,
                             const ZydisDecodedOperand *zo)
@@ -235,6 +257,8 @@ static bool vector_template(struct xinsn *x, struct vcpu *c, const ZydisDecodedI
         return false;
     x->kind = X_VEC;
     x->sse = (u8)((vex ? VEC_AVX : VEC_SSE) | (simd_uses_mxcsr(zi) ? VEC_FP : 0));
+    if (has_class(zi, zo, ZYDIS_REGCLASS_MMX) || zi->mnemonic == ZYDIS_MNEMONIC_EMMS)
+        x->sse = (u8)(VEC_X87 | (has_class(zi, zo, ZYDIS_REGCLASS_XMM) ? x->sse : 0));
     if (x->has_mem)
         x->mem.align = align_mask(x, zi);
     return true;
@@ -245,6 +269,8 @@ static bool available(const struct xinsn *x, u32 key)
     if ((x->sse & VEC_SSE) && !(key & KEY_SSE))
         return false;
     if ((x->sse & VEC_AVX) && !(key & KEY_AVX))
+        return false;
+    if ((x->sse & VEC_X87) && !(key & KEY_X87))
         return false;
     return !(x->sse & VEC_FP) || (key & KEY_FP);
 }
@@ -287,7 +313,7 @@ static void choose(struct xinsn *x, struct vcpu *c, u32 key, const ZydisDecodedI
         known = cpu_model_has(&c->vm->model, d->feature) && xkind_integer(x, c, key, zi);
         end = (d->flags & DESC_END) || !cpu_model_has(&c->vm->model, d->feature);
     } else {
-        known = vector_template(x, c, zi, zo) && available(x, key);
+        known = (x87_template(x, c, zi, zo) || vector_template(x, c, zi, zo)) && available(x, key);
         end = !known && xkind_vector_ends(zi->mnemonic);
     }
     if (known && plain && memory_ok(x, key) && high_ok(x))

@@ -149,7 +149,7 @@ void gen_encoded(struct gen *g)
         return;
     }
     if (x->kind == X_VEC)
-        gen_vec_ready(g);
+        gen_units_ready(g);
     if (x->has_mem)
         gen_mem(g);
     gen_flags_for_insn(g);

@@ -141,6 +141,10 @@ static void one(struct gen *g)
     case X_RIGHTS:
         gen_integer(g);
         break;
+    case X_X87:
+    case X_FLDCW:
+        gen_x87(g);
+        break;
     default:
         gen_flow(g);
     }
@@ -151,7 +155,7 @@ void gen_op(struct gen *g)
     const struct xinsn *x = g->x;
     u32 need = flags_needed(x);
     const struct flag_thunks *t = x->kind == X_OP_END ? &g->d->op_end : &g->d->op;
-    struct op_site site = {.off = x->off, .len = x->len, .vec = g->vec};
+    struct op_site site = {.off = x->off, .len = x->len, .units = g->units};
 
     site.flags = (u8)((need ? SITE_FLAGS_IN : 0) | (x->live ? SITE_FLAGS_OUT : 0));
     emit_call(&g->e, need ? gen_flags_thunk(t, (u8)g->flags) : t->env);

@@ -27,7 +27,7 @@ enum stub_kind {
     STUB_POLL,    /* a request of another thread, met at an exit */
     STUB_FAR,     /* an exit to another page that is not linked, or not under this number */
     STUB_JUMP,    /* the jump cache does not have it */
-    STUB_VEC,     /* the vector registers are not there */
+    STUB_UNITS,   /* registers of a unit are not there */
     STUB_NEXT,    /* the TLB does not have the next page, where an instruction goes on */
     STUB_APART,   /* the rest of a straddling instruction is not there */
     STUB_CHANGED, /* the code is not what was translated */
@@ -41,7 +41,7 @@ struct stub {
     u32 branch;   /* place of the offset to patch; 0: none */
     u32 branch2;
     u32 far;         /* STUB_FAR: place of the serial number */
-    u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_VEC: back to */
+    u32 retry, next; /* STUB_MISS: the check, and behind the instruction; STUB_UNITS: back to */
     s32 target;      /* exits: page offset */
     const struct xinsn *x;
     u8 write, size, align;
@@ -49,7 +49,8 @@ struct stub {
     u32 back;       /* … behind the check */
     bool group;     /* … of a group */
     bool ends;      /* STUB_MISS: the code does not go on behind it */
-    bool vec;       /* gen.vec */
+    u8 units;       /* gen.units */
+    u8 missing;     /* STUB_UNITS: UNIT_*, one of them */
     u8 first, last; /* STUB_GROUP: instructions */
 };
 
@@ -60,7 +61,7 @@ struct miss_site {
     u8 len, write, size, flags;
     u8 align;
     u8 row; /* enum mmu_index */
-    u8 vec;
+    u8 units;
 } __attribute__((packed));
 struct stack_site { /* the same by the stack pointer: */
     s32 back;       /* behind the check, from here */
@@ -74,7 +75,7 @@ struct op_site { /* of an instruction that the interpreter executes */
     s32 insn;    /* struct insn, from behind this field; 0: to be decoded */
     u16 off;
     u8 len, flags;
-    u8 vec;
+    u8 units;
 } __attribute__((packed));
 struct link_site {
     u32 place;   /* of the branch offset in the cache; 0: not to be linked */
@@ -113,7 +114,7 @@ struct gen {
     struct xblock *b;
     const struct xinsn *x; /* the instruction at hand */
     enum flags_place flags;
-    bool vec; /* the guest's vector registers are loaded, for certain */
+    u8 units; /* UNIT_*: whose registers of the guest are loaded, for certain */
     u32 row;  /* enum mmu_index */
     struct group group;
     s32 mem_at; /* the memory operand is at [T0 + mem_at] */
@@ -231,11 +232,12 @@ void gen_group_end(struct gen *g);
 void gen_group_apart(struct gen *g, const struct stub *s);
 /* gen.c */
 void gen_insns(struct gen *g, unsigned first, unsigned last, bool groups);
-/* gen_int.c, gen_flow.c, gen_vec.c */
+/* gen_int.c, gen_flow.c, gen_vec.c, gen_x87.c */
 void gen_integer(struct gen *g);
 void gen_encoded(struct gen *g); /* X_GEN, X_VEC */
 void gen_flow(struct gen *g);
-void gen_vec_ready(struct gen *g);
+void gen_x87(struct gen *g);
+void gen_units_ready(struct gen *g);
 void gen_op(struct gen *g);
 /* link.c */
 struct miss_site gen_miss_site(const struct gen *g, const struct stub *s); /* but the branches */

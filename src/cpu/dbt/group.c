@@ -36,7 +36,8 @@ static bool writes_hidden(const struct xinsn *x, unsigned reg)
     default:
         return (x->kind == X_PLAIN && (reg == RAX || reg == RDX)) ||
                (x->kind == X_GEN && !x->has_modrm && reg == RAX) || /* rAX and an immediate */
-               (x->kind == X_VEC && reg == RCX);                    /* PCMPxSTRI */
+               (x->kind == X_VEC && reg == RCX) ||                  /* PCMPxSTRI */
+               (x->kind == X_X87 && reg == RAX);                    /* FNSTSW AX */
     }
 }
 
@@ -70,6 +71,8 @@ static bool is_neutral(const struct xinsn *x)
     case X_GEN:
     case X_VEC:
         return !x->has_mem && spares_t0(x);
+    case X_X87:
+        return !x->has_mem;
     case X_LEA:
         return x->mem.asize >= x->opsize &&
                (x->mem.base == NO_REG || x->mem.base == BASE_RIP || !in_memory(x->mem.base) ||
@@ -222,7 +225,7 @@ void gen_group_end(struct gen *g)
 void gen_group_apart(struct gen *g, const struct stub *s)
 {
     g->flags = s->flags;
-    g->vec = s->vec;
+    g->units = s->units;
     gen_insns(g, s->first, s->last, false);
     if ((s->flags_out & FLAGS_HOST) && g->flags == FLAGS_ENV)
         gen_flags_restore(g, g->x->live);

@@ -21,7 +21,7 @@ static u64 address(const struct vcpu *c, u32 off)
 /* The way back to C: the state is in struct vcpu. */
 static u64 leave(struct vcpu *c)
 {
-    c->near.vec_wanted = 0;
+    c->near.units_wanted = 0;
     return address(c, state_of(c)->dbt->leave);
 }
 
@@ -105,10 +105,10 @@ static void interpret_site(struct vcpu *c, const struct op_site *s, const void *
 
 /* The state is that of before the instruction at `off`. `vec`: whether the code behind the helper
    has the vector registers loaded. */
-static void arrive(struct vcpu *c, u16 off, u8 site_flags, u8 vec)
+static void arrive(struct vcpu *c, u16 off, u8 site_flags, u8 units)
 {
     c->ip = c->rip = c->near.page_va + off;
-    c->near.vec_wanted = vec;
+    c->near.units_wanted = units;
     if (site_flags & SITE_FLAGS_IN)
         dbt_flags_in(c);
 }
@@ -116,7 +116,7 @@ static void arrive(struct vcpu *c, u16 off, u8 site_flags, u8 vec)
 /* To the code at RIP, which is another block's. */
 static u64 to_block(struct vcpu *c)
 {
-    c->near.vec_wanted = 0;
+    c->near.units_wanted = 0;
     c->ip = c->rip;
     dbt_flags_out(c);
     return dbt_code_at(c, true);
@@ -162,7 +162,7 @@ static u64 missed(struct vcpu *c, const struct miss_site *s, const void *at, gva
     u64 next;
 
     state_of(c)->misses++;
-    arrive(c, s->off, s->flags, s->vec);
+    arrive(c, s->off, s->flags, s->units);
     if (s->size && !(va & s->align) && (va & (PAGE_SIZE - 1)) <= PAGE_SIZE - s->size &&
         s->row < MMU_KINDS && is_translated(c, va)) {
         (void)tlb_fill(c, va, s->write ? PFEC_W : 0, s->row);
@@ -206,7 +206,7 @@ u64 dbt_help_op(struct vcpu *c, const void *at, u64 t0, u64 t1)
     u64 next;
 
     memcpy(&s, at, sizeof(s));
-    arrive(c, s.off, s.flags, s.vec);
+    arrive(c, s.off, s.flags, s.units);
     next = wrap(c, c->rip + s.len);
     interpret_site(c, &s, at);
     return go_on(c, s.flags, next, (uintptr_t)at + sizeof(s), epoch);
@@ -251,7 +251,7 @@ u64 dbt_help_link(struct vcpu *c, const void *at, u64 t0, u64 t1)
 
     memcpy(&s, at, sizeof(s));
     c->rip = c->ip = c->near.page_va + s.off;
-    c->near.vec_wanted = 0;
+    c->near.units_wanted = 0;
     dbt_flags_in(c);
     if (s.changed)
         dbt_forget_block(c);
@@ -267,7 +267,7 @@ static u64 branch_to(struct vcpu *c, u64 to, u64 info)
 {
     u64 from = c->near.page_va + (info & (PAGE_SIZE - 1));
 
-    c->near.vec_wanted = 0;
+    c->near.units_wanted = 0;
     dbt_flags_in(c);
     if (c->mode == MODE_64 && !is_canonical(c, to)) { /* the branch has not happened */
         c->ip = info & BRANCH_NONE ? to : from;

@@ -353,11 +353,30 @@ static bool has_narrow_is4(const ZydisDecodedInstruction *zi, const ZydisDecoded
     return false;
 }
 
+bool xkind_x87(struct xinsn *x, const ZydisDecodedInstruction *zi)
+{
+    if (zi->mnemonic == ZYDIS_MNEMONIC_FWAIT)
+        return set(x, X_NOP); /* nothing is ever pending */
+    if (x->map || (x->opcode & 0xf8) != 0xd8)
+        return false;
+    switch (zi->mnemonic) {
+    case ZYDIS_MNEMONIC_FLDENV:
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FRSTOR:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FNINIT:
+        return false;
+    case ZYDIS_MNEMONIC_FLDCW:
+        return set(x, X_FLDCW);
+    default:
+        return set(x, X_X87);
+    }
+}
+
 bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *zo)
 {
     switch (zi->meta.isa_ext) {
     case ZYDIS_ISA_EXT_X87:
-    case ZYDIS_ISA_EXT_MMX:
     case ZYDIS_ISA_EXT_AVX2GATHER:
     case ZYDIS_ISA_EXT_XSAVE:
     case ZYDIS_ISA_EXT_XSAVEC:
@@ -368,7 +387,6 @@ bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperan
         break;
     }
     switch (zi->mnemonic) {
-    case ZYDIS_MNEMONIC_FISTTP: /* x87, whatever set it came with */
     case ZYDIS_MNEMONIC_FXSAVE:
     case ZYDIS_MNEMONIC_FXSAVE64:
     case ZYDIS_MNEMONIC_FXRSTOR:
@@ -404,12 +422,18 @@ bool xkind_reads_all_flags(unsigned mnemonic)
     }
 }
 
-/* MXCSR is part of the translation key. */
+/* What is masked in MXCSR and FCW is part of the translation key. */
 bool xkind_vector_ends(unsigned mnemonic)
 {
     switch (mnemonic) {
     case ZYDIS_MNEMONIC_LDMXCSR:
     case ZYDIS_MNEMONIC_VLDMXCSR:
+    case ZYDIS_MNEMONIC_FLDCW:
+    case ZYDIS_MNEMONIC_FLDENV:
+    case ZYDIS_MNEMONIC_FNSTENV:
+    case ZYDIS_MNEMONIC_FRSTOR:
+    case ZYDIS_MNEMONIC_FNSAVE:
+    case ZYDIS_MNEMONIC_FNINIT:
     case ZYDIS_MNEMONIC_FXRSTOR:
     case ZYDIS_MNEMONIC_FXRSTOR64:
     case ZYDIS_MNEMONIC_XRSTOR:

@@ -198,10 +198,10 @@ struct miss_site gen_miss_site(const struct gen *g, const struct stub *s)
         .size = s->size,
         .align = s->align,
         .row = (u8)g->row,
-        .vec = s->vec,
+        .units = s->units,
         .flags =
             (u8)((s->flags & FLAGS_ENV ? SITE_FLAGS_IN : 0) | (s->x->live ? SITE_FLAGS_OUT : 0) |
-                 (is_indirect(s->x) || s->ends ? SITE_BRANCH : 0)),
+                 (is_indirect(s->x) || s->x->kind == X_FLDCW || s->ends ? SITE_BRANCH : 0)),
     };
 }
 
@@ -325,8 +325,8 @@ static void one_stub(struct gen *g, const struct stub *s)
     case STUB_APART:
         apart(g, s);
         break;
-    case STUB_VEC:
-        emit_call(&g->e, g->d->vec_load);
+    case STUB_UNITS:
+        emit_call(&g->e, s->missing == UNIT_X87 ? g->d->x87_load : g->d->vec_load);
         emit_jmp(&g->e, s->retry);
     }
 }

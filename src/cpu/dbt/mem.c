@@ -169,7 +169,7 @@ struct stub *gen_stub(struct gen *g, enum stub_kind kind, u32 branch)
 
     BUG_ON(g->nstubs > MAX_STUBS);
     *s = (struct stub){
-        .kind = (u8)kind, .flags = (u8)g->flags, .branch = branch, .x = g->x, .vec = g->vec};
+        .kind = (u8)kind, .flags = (u8)g->flags, .branch = branch, .x = g->x, .units = g->units};
     return s;
 }
 

@@ -25,6 +25,12 @@ static bool is_flat(const struct vcpu *c)
            rights_ok(&c->seg[SEG_SS], false);
 }
 
+static bool x87_runs(const struct vcpu *c)
+{
+    return !(c->cr0 & (CR0_EM | CR0_TS)) && (c->fpu.fcw & FCW_MASKS) == FCW_MASKS &&
+           state_of(c)->dbt->xsave;
+}
+
 u32 dbt_key(const struct vcpu *c)
 {
     bool full_stack = c->ss_size == (c->mode == MODE_64 ? 8 : 4);
@@ -32,7 +38,8 @@ u32 dbt_key(const struct vcpu *c)
     return c->mode | (u32)c->mmu << KEY_ROW_SHIFT | (simd_sse_available(c) ? KEY_SSE : 0) |
            (simd_vex_available(c) ? KEY_AVX : 0) |
            ((c->fpu.mxcsr & MXCSR_RESET) == MXCSR_RESET ? KEY_FP : 0) |
-           (is_flat(c) ? KEY_FLAT : 0) | (full_stack ? KEY_STACK : 0) | (c->cpl ? 0 : KEY_CPL0);
+           (x87_runs(c) ? KEY_X87 : 0) | (is_flat(c) ? KEY_FLAT : 0) |
+           (full_stack ? KEY_STACK : 0) | (c->cpl ? 0 : KEY_CPL0);
 }
 
 static bool translatable(u32 key)

@@ -72,7 +72,7 @@ void gen_stack_apart(struct gen *g, const struct stub *s)
     u32 start = g->e.at;
 
     g->x = s->x;
-    g->vec = s->vec;
+    g->units = s->units;
     g->flags = s->flags;
     emit_lea(&g->e, wide(g), T0, G_SP, -1, 0, s->disp);
     if (s->group)

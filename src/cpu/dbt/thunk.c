@@ -46,17 +46,17 @@ static void mxcsr(struct gen *g, bool store, s32 at)
     emit_rm(&g->e, false, 0x1ae, store ? 3 : 2, H_RSP, at);
 }
 
-static void set_byte(struct gen *g, s32 at, u8 val)
+static void set_live(struct gen *g, u8 unit, bool live)
 {
-    emit_rm(&g->e, false, 0xc6, 0, H_RSP, at);
-    e1(&g->e, val);
+    emit_rm(&g->e, false, 0x80, live ? 1 : 4, H_RSP, AT_NEAR(units_live)); /* OR, AND byte, imm */
+    e1(&g->e, live ? unit : (u8)~unit);
 }
 
 static void vectors_in(struct gen *g)
 {
     copy_vectors(g, false);
     mxcsr(g, false, AT(fpu.mxcsr));
-    set_byte(g, AT_NEAR(vec_live), 1);
+    set_live(g, UNIT_VEC, true);
 }
 
 static void vectors_out(struct gen *g)
@@ -64,17 +64,50 @@ static void vectors_out(struct gen *g)
     copy_vectors(g, true);
     mxcsr(g, true, AT(fpu.mxcsr));
     mxcsr(g, false, AT_ENV(host_mxcsr));
-    set_byte(g, AT_NEAR(vec_live), 0);
+    set_live(g, UNIT_VEC, false);
 }
 
-/* If the byte is (not) 0: fn. */
-static void when(struct gen *g, s32 at, unsigned skip_cond, void (*fn)(struct gen *))
+static void xsave_area(struct gen *g, unsigned op)
+{
+    emit_mov_imm(&g->e, H_RDX, 0);
+    emit_mov_imm(&g->e, H_RAX, 1); /* of XCR0: x87 */
+    emit_rm(&g->e, true, 0x1ae, op, H_RSP, AT(fpu.fcw));
+}
+
+/* RAX and RDX may be used. */
+static void x87_in(struct gen *g)
+{
+    emit_rm(&g->e, true, 0xc7, 0, H_RSP, AT(fpu.header)); /* MOV, imm: XSTATE_BV */
+    e4(&g->e, 1);
+    xsave_area(g, 5); /* XRSTOR64 */
+    set_live(g, UNIT_X87, true);
+}
+
+/* The pointers are those recorded, not the host's. C code wants the unit empty. All registers but
+   T0 and T1 may be used. */
+static void x87_out(struct gen *g)
+{
+    env_load(g, true, H_RBX, AT(fpu.fcw)); /* FOP is in there, */
+    env_load(g, true, H_RSI, AT(fpu.fip));
+    env_load(g, true, H_RDI, AT(fpu.fdp));
+    xsave_area(g, 4);                                 /* XSAVE64 */
+    eb(&g->e, (const u8[]){0x48, 0xc1, 0xeb, 48}, 4); /* SHR RBX: … on top */
+    e1(&g->e, 0x66);
+    env_store(g, false, H_RBX, AT(fpu.fop));
+    env_store(g, true, H_RSI, AT(fpu.fip));
+    env_store(g, true, H_RDI, AT(fpu.fdp));
+    eb(&g->e, (const u8[]){0xdb, 0xe3}, 2); /* FNINIT */
+    set_live(g, UNIT_X87, false);
+}
+
+/* If the byte has that bit: fn. */
+static void when(struct gen *g, s32 at, u8 unit, void (*fn)(struct gen *))
 {
     u32 over;
 
-    emit_rm(&g->e, false, 0x80, 7, H_RSP, at);
-    e1(&g->e, 0);
-    over = emit_jcc_fwd(&g->e, skip_cond);
+    emit_rm(&g->e, false, 0xf6, 0, H_RSP, at); /* TEST, imm */
+    e1(&g->e, unit);
+    over = emit_jcc_fwd(&g->e, CC_E);
     fn(g);
     emit_land(&g->e, over);
 }
@@ -85,7 +118,9 @@ static void call_fn(struct gen *g, helper_fn *fn)
     struct emit *e = &g->e;
 
     copy_registers(g, OP_MOV_STORE);
-    when(g, AT_NEAR(vec_live), CC_E, vectors_out);
+    when(g, AT_NEAR(units_live), UNIT_VEC, vectors_out);
+    if (g->d->xsave)
+        when(g, AT_NEAR(units_live), UNIT_X87, x87_out);
     emit_lea(e, true, H_RDI, H_RSP, -1, 0, -(s32)offsetof(struct vcpu, near));
     env_load(g, true, H_RSI, AT_ENV(site));
     emit_rr(e, true, OP_MOV_STORE, T0, H_RDX);
@@ -95,7 +130,9 @@ static void call_fn(struct gen *g, helper_fn *fn)
     eb(e, (const u8[]){0xff, 0xd0}, 2);             /* CALL RAX */
     emit_rm(e, true, OP_MOV_LOAD, H_RSP, H_RSP, 0); /* enter() has left it there */
     env_store(g, true, H_RAX, AT_ENV(go));
-    when(g, AT_NEAR(vec_wanted), CC_E, vectors_in);
+    if (g->d->xsave)
+        when(g, AT_NEAR(units_wanted), UNIT_X87, x87_in);
+    when(g, AT_NEAR(units_wanted), UNIT_VEC, vectors_in);
     registers_in(g);
     env_load(g, true, T0, AT_ENV(t0));
     emit_rm(e, false, 0xff, 4, H_RSP, AT_ENV(go)); /* JMP */
@@ -219,6 +256,19 @@ static u32 vec_load(struct gen *g)
     return start;
 }
 
+static u32 x87_load(struct gen *g)
+{
+    u32 start = called(g);
+
+    env_store(g, true, H_RAX, AT_GPR(RAX));
+    env_store(g, true, H_RDX, AT_GPR(RDX));
+    x87_in(g);
+    env_load(g, true, H_RAX, AT_GPR(RAX));
+    env_load(g, true, H_RDX, AT_GPR(RDX));
+    emit_rm(&g->e, false, 0xff, 4, H_RSP, AT_ENV(site));
+    return start;
+}
+
 void thunks_make(struct dbt *d)
 {
     struct gen g = {.e = {.rw = d->code.rw, .at = 64, .end = (u32)d->code.size}, .d = d};
@@ -227,6 +277,8 @@ void thunks_make(struct dbt *d)
     d->enter = enter(&g);
     d->leave = leave(&g);
     d->vec_load = vec_load(&g);
+    if (d->xsave)
+        d->x87_load = x87_load(&g);
     d->miss = helper(&g, dbt_help_miss);
     miss = g.e.at;
     call_fn(&g, dbt_help_stack_miss);

@@ -61,7 +61,7 @@ static u32 *bucket(struct simd *s, const struct simd_op *key)
 
 static bool same_key(const struct simd_op *a, const struct simd_op *b)
 {
-    return a->len == b->len && a->gpr == b->gpr && a->size == b->size &&
+    return a->len == b->len && a->gpr == b->gpr && a->size == b->size && a->fop == b->fop &&
            !memcmp(a->bytes, b->bytes, a->len);
 }
 

@@ -123,10 +123,11 @@ static inline void simd_check_vex(struct vcpu *c)
 
 /* x87.c. x87_ready: false if the instruction must wait for the interrupt that FERR# brings: return
    then, it is executed again. */
-#define FSW_ES  BIT(7)
-#define FSW_B   BIT(15)
-#define FSW_TOP (7u << 11)
-#define FCW_IC  0x1f7fu /* the control word's bits that can be written, and bit 6, always set */
+#define FSW_ES    BIT(7)
+#define FSW_B     BIT(15)
+#define FSW_TOP   (7u << 11)
+#define FCW_MASKS 0x3fu
+#define FCW_IC    0x1f7fu /* the control word's bits that can be written, and bit 6, always set */
 
 static inline unsigned x87_top(const struct fpu *f)
 {

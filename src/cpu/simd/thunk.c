@@ -284,17 +284,17 @@ const struct simd_op *simd_thunk(struct simd *s, const struct vcpu *c,
     key.size = (u8)(mem ? mem->size / 8 : 0);
     key.align = op_align(&key, zi);
     key.len = (u8)reencode(zi, zo, bytes, key.bytes, &key.gpr);
+    if (key.flags & OP_X87)
+        key.fop = (u16)((zi->opcode & 7) << 8 | bytes[zi->raw.modrm.offset]);
     op = simd_op_find(s, &key);
     if (op)
         return op;
     if (key.flags & OP_HALF)
         key.half_dst = (u8)(mem ? 0 : ZydisRegisterGetId(zo[0].reg.value));
-    if (key.flags & OP_X87) {
-        key.fop = (u16)((zi->opcode & 7) << 8 | bytes[zi->raw.modrm.offset]);
+    if (key.flags & OP_X87)
         make_x87(&e, &key);
-    } else {
+    else
         make_vector(&e, &key, zi, zo);
-    }
     EMIT(&e, 0xc3); /* RET */
     return simd_op_add(s, &key, e.buf, e.n, flushed);
 }

@@ -8,7 +8,6 @@
 #include "cpu/simd/op.h"
 
 #define FCW_RESET 0x37fu
-#define FCW_MASKS 0x3fu
 
 enum { TAG_VALID, TAG_ZERO, TAG_SPECIAL, TAG_EMPTY };
 
