@@ -34,14 +34,41 @@ static bool put(struct state_stream *s, const void *data, size_t n)
     return true;
 }
 
-static bool save_fields(struct state_stream *s, const struct state_field *f, const u8 *obj)
+static bool is_zero(const u8 *page)
 {
-    for (; f->name; f++)
+    return !page[0] && !memcmp(page, page + 1, PAGE_SIZE - 1);
+}
+
+/* The number of each page that is not zero, plus one, and its bytes; then 0. */
+static bool save_pages(struct state_stream *s, const struct state_field *f, u8 *obj)
+{
+    u8 number[4] = {0};
+    u64 len;
+    const u8 *pages = f->pages(obj, &len);
+
+    for (u32 n = 0; n < len / PAGE_SIZE; n++) {
+        const u8 *page = pages + (size_t)n * PAGE_SIZE;
+        if (is_zero(page))
+            continue;
+        put_le32(number, n + 1);
+        if (!put(s, number, sizeof(number)) || !put(s, page, PAGE_SIZE))
+            return false;
+    }
+    put_le32(number, 0);
+    return put(s, number, sizeof(number));
+}
+
+static bool save_fields(struct state_stream *s, const struct state_field *f, u8 *obj)
+{
+    for (; f->name; f++) {
+        if (f->kind == STATE_KIND_PAGES && !save_pages(s, f, obj))
+            return false;
         for (u32 n = 0; n < f->count; n++) {
-            const u8 *p = obj + f->offset + (size_t)n * f->size;
+            u8 *p = obj + f->offset + (size_t)n * f->size;
             if (f->kind == STATE_KIND_STRUCT ? !save_fields(s, f->fields, p) : !put(s, p, f->size))
                 return false;
         }
+    }
     return true;
 }
 
@@ -73,6 +100,33 @@ static const u8 *take(struct state_stream *s, size_t n)
     return p;
 }
 
+/* Pages come in ascending order; those that do not come are zero. */
+static int load_pages(struct state_stream *s, const struct state_field *f, u8 *obj, struct err *err)
+{
+    u64 len;
+    u8 *pages = f->pages(obj, &len);
+
+    for (u64 next = 0;;) {
+        const u8 *head = take(s, 4), *from = NULL;
+        u64 n = head ? le32(head) : 0;
+
+        if (n)
+            from = take(s, PAGE_SIZE);
+        if (!head || (n && !from))
+            return err_set(err, EINVAL, "%s: the section is too short", f->name);
+        if (n && (n <= next || n > len / PAGE_SIZE))
+            return err_set(err, EINVAL, "%s: there is no page %llu", f->name,
+                           (unsigned long long)n - 1);
+        for (u64 i = next; i < (n ? n - 1 : len / PAGE_SIZE); i++)
+            if (!is_zero(pages + i * PAGE_SIZE))
+                memset(pages + i * PAGE_SIZE, 0, PAGE_SIZE);
+        if (!n)
+            return 0;
+        memcpy(pages + (n - 1) * PAGE_SIZE, from, PAGE_SIZE);
+        next = n;
+    }
+}
+
 static int load_fields(struct state_stream *s, const struct state_field *f, u16 version, u8 *obj,
                        struct err *err)
 {
@@ -81,6 +135,8 @@ static int load_fields(struct state_stream *s, const struct state_field *f, u16 
     for (; f->name && !rc; f++) {
         if (f->since > version)
             continue;
+        if (f->kind == STATE_KIND_PAGES)
+            rc = load_pages(s, f, obj, err);
         for (u32 n = 0; n < f->count && !rc; n++) {
             u8 *to = obj + f->offset + (size_t)n * f->size;
             const u8 *p;

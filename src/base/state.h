@@ -2,7 +2,8 @@
 /*
  * Saved state: what a device keeps of its modelled registers, as a const table of fields. Each
  * object becomes one section of a stream: name, version, length, then the fields in the table's
- * order, little-endian and packed. A stream is hostile input.
+ * order, little-endian and packed; of large memory only the pages that are not zero. A stream is
+ * hostile input.
  *
  * Under the machine's lock, with no CPU running.
  */
@@ -10,7 +11,7 @@
 #include "base/base.h"
 #include "base/err.h"
 
-enum state_kind { STATE_KIND_UINT, STATE_KIND_BOOL, STATE_KIND_STRUCT };
+enum state_kind { STATE_KIND_UINT, STATE_KIND_BOOL, STATE_KIND_STRUCT, STATE_KIND_PAGES };
 
 struct state_table;
 struct state_field {
@@ -20,6 +21,8 @@ struct state_field {
     u16 since;        /* the first version that has the field; before, it keeps its reset value */
     u8 kind;
     const struct state_field *fields; /* of a struct */
+    /* Of STATE_KIND_PAGES: the memory that obj has, *len bytes, a multiple of PAGE_SIZE. */
+    u8 *(*pages)(void *obj, u64 *len);
 };
 
 struct state_table {
@@ -47,6 +50,12 @@ struct state_table {
     {                                                                                              \
         .name = #field, .offset = offsetof(type, field), .size = sizeof(((type *)0)->field) / (n), \
         .count = (n), .kind = STATE_KIND_STRUCT, .fields = (sub)                                   \
+    }
+/* Memory of the device's, which it has in that size wherever it is loaded; where memory is
+   translated, `loaded` says that it was written. */
+#define STATE_PAGES(what, get, from)                                                               \
+    {                                                                                              \
+        .name = (what), .since = (from), .kind = STATE_KIND_PAGES, .pages = (get)                  \
     }
 #define STATE_END                                                                                  \
     {                                                                                              \

@@ -132,4 +132,4 @@ static const struct state_field fields[] = {
 };
 
 const struct state_table cirrus_state = {
-    .name = "cirrus", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+    .name = "cirrus", .version = 2, .oldest = 1, .fields = fields, .loaded = loaded};

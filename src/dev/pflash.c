@@ -248,12 +248,18 @@ void pflash_reset(struct pflash *f)
     enter(f, MODE_ARRAY);
 }
 
+static u8 *saved_memory(void *obj, u64 *len)
+{
+    const struct pflash *f = obj;
+
+    *len = f->window->size;
+    return mem_window_host(f->window);
+}
+
 static const struct state_field fields[] = {
-    STATE_UINT(struct pflash, mode),
-    STATE_UINT(struct pflash, pending),
-    STATE_UINT(struct pflash, status),
-    STATE_UINT(struct pflash, left),
-    STATE_END,
+    STATE_PAGES("contents", saved_memory, 2), STATE_UINT(struct pflash, mode),
+    STATE_UINT(struct pflash, pending),       STATE_UINT(struct pflash, status),
+    STATE_UINT(struct pflash, left),          STATE_END,
 };
 
 static int loaded(void *obj)
@@ -266,10 +272,11 @@ static int loaded(void *obj)
         return -EINVAL;
     enter(f, f->mode);
     f->pending = pending;
+    tell(f, 0, f->window->size);
     return 0;
 }
 
-const struct state_table pflash_state = {"pflash", 1, 1, fields, NULL, loaded};
+const struct state_table pflash_state = {"pflash", 2, 1, fields, NULL, loaded};
 
 int pflash_new(struct pflash **out, struct mem_window *window, gpa_t at,
                void (*changed)(void *opaque, u64 off, u64 len), void *opaque)

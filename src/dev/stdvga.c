@@ -190,4 +190,4 @@ static const struct state_field fields[] = {
 };
 
 const struct state_table stdvga_state = {
-    .name = "stdvga", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+    .name = "stdvga", .version = 2, .oldest = 1, .fields = fields, .loaded = loaded};

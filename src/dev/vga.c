@@ -391,17 +391,36 @@ void vga_dispose(struct vga *vga)
     free(vga->shadow.fonts);
 }
 
+static u8 *saved_memory(void *obj, u64 *len)
+{
+    const struct vga *vga = obj;
+
+    *len = vga->vram_size;
+    return vga->vram;
+}
+
 const struct state_field vga_fields[] = {
-    STATE_UINT(struct vga, misc),           STATE_UINT(struct vga, feature),
-    STATE_UINT(struct vga, seq_index),      STATE_UINT(struct vga, gfx_index),
-    STATE_UINT(struct vga, crtc_index),     STATE_UINT(struct vga, attr_index),
-    STATE_ARRAY(struct vga, seq),           STATE_ARRAY(struct vga, gfx),
-    STATE_ARRAY(struct vga, crtc),          STATE_ARRAY(struct vga, attr),
-    STATE_BOOL(struct vga, attr_data),      STATE_UINT(struct vga, dac_mask),
-    STATE_UINT(struct vga, dac_read_index), STATE_UINT(struct vga, dac_write_index),
-    STATE_UINT(struct vga, dac_component),  STATE_UINT(struct vga, dac_state),
-    STATE_ARRAY(struct vga, dac),           STATE_BOOL(struct vga, dac_8bit),
-    STATE_ARRAY(struct vga, latch),         STATE_END,
+    STATE_UINT(struct vga, misc),
+    STATE_UINT(struct vga, feature),
+    STATE_UINT(struct vga, seq_index),
+    STATE_UINT(struct vga, gfx_index),
+    STATE_UINT(struct vga, crtc_index),
+    STATE_UINT(struct vga, attr_index),
+    STATE_ARRAY(struct vga, seq),
+    STATE_ARRAY(struct vga, gfx),
+    STATE_ARRAY(struct vga, crtc),
+    STATE_ARRAY(struct vga, attr),
+    STATE_BOOL(struct vga, attr_data),
+    STATE_UINT(struct vga, dac_mask),
+    STATE_UINT(struct vga, dac_read_index),
+    STATE_UINT(struct vga, dac_write_index),
+    STATE_UINT(struct vga, dac_component),
+    STATE_UINT(struct vga, dac_state),
+    STATE_ARRAY(struct vga, dac),
+    STATE_BOOL(struct vga, dac_8bit),
+    STATE_ARRAY(struct vga, latch),
+    STATE_PAGES("vram", saved_memory, 2),
+    STATE_END,
 };
 
 int vga_loaded(struct vga *vga)
@@ -410,6 +429,7 @@ int vga_loaded(struct vga *vga)
         vga->dac_component > 2)
         return -EINVAL;
     vga->shadow.params->kind = UINT32_MAX; /* draw all of it */
+    mem_window_written(vga->window, 0, vga->vram_size);
     vga_remap(vga);
     return 0;
 }

@@ -226,8 +226,85 @@ static void refused(void)
     state_dispose(&s);
 }
 
+#define PAGES 5
+
+struct memory {
+    u8 before, *pages, after;
+};
+
+static u8 *memory_pages(void *obj, u64 *len)
+{
+    *len = PAGES * PAGE_SIZE;
+    return ((struct memory *)obj)->pages;
+}
+
+static const struct state_field memory_fields[] = {STATE_UINT(struct memory, before),
+                                                   STATE_PAGES("pages", memory_pages, 0),
+                                                   STATE_UINT(struct memory, after), STATE_END};
+static const struct state_table memory_table = {"memory", 1, 1, memory_fields, NULL, NULL};
+
+static struct memory some_memory(u8 fill)
+{
+    struct memory m = {1, malloc(PAGES * PAGE_SIZE), 2};
+
+    if (!m.pages)
+        abort();
+    memset(m.pages, fill, PAGES * PAGE_SIZE);
+    return m;
+}
+
+/* In the stream: the number of the first page that is there. */
+enum { FIRST_PAGE = 1 + 6 + 6 + 1 };
+
+static void memory_is_sparse(void)
+{
+    struct memory from = some_memory(0), to = some_memory(0x55);
+    struct state_stream s = {0};
+    struct err err;
+
+    from.pages[PAGE_SIZE + 7] = 1;
+    from.pages[4 * PAGE_SIZE + PAGE_SIZE - 1] = 2;
+    CHECK_EQ(state_save(&s, &memory_table, &from), 0);
+    CHECK_EQ(s.len, FIRST_PAGE + 2 * (4 + PAGE_SIZE) + 4 + 1);
+    to.before = to.after = 9;
+    CHECK_EQ(state_load(&s, &memory_table, &to, &err), 0);
+    CHECK(!memcmp(from.pages, to.pages, PAGES * PAGE_SIZE));
+    CHECK_EQ(to.before, 1);
+    CHECK_EQ(to.after, 2);
+    state_dispose(&s);
+    free(from.pages);
+    free(to.pages);
+}
+
+static void memory_of_another_size(void)
+{
+    static const u32 wrong[] = {0, 1, 3, PAGES + 1, UINT32_MAX}; /* instead of pages 2 and 3 */
+    struct memory m = some_memory(0);
+    struct err err;
+
+    m.pages[PAGE_SIZE] = m.pages[2 * PAGE_SIZE] = 1;
+    for (unsigned n = 0; n < 2 * ARRAY_SIZE(wrong); n++) {
+        struct state_stream s = {0};
+        u32 number = wrong[n / 2];
+        size_t at = FIRST_PAGE + (n & 1) * (4 + PAGE_SIZE);
+
+        CHECK_EQ(state_save(&s, &memory_table, &m), 0);
+        put_le32(s.data + at, number);
+        if (number == 3 && n & 1)
+            CHECK_EQ(state_load(&s, &memory_table, &m, &err), 0);
+        else if (!(number == 1 && !(n & 1)))
+            CHECK_EQ(state_load(&s, &memory_table, &m, &err), -EINVAL);
+        state_dispose(&s);
+        memset(m.pages, 0, PAGES * PAGE_SIZE);
+        m.pages[PAGE_SIZE] = m.pages[2 * PAGE_SIZE] = 1;
+    }
+    free(m.pages);
+}
+
 int main(void)
 {
+    TEST_RUN(memory_is_sparse);
+    TEST_RUN(memory_of_another_size);
     TEST_RUN(comes_back);
     TEST_RUN(sections_follow_each_other);
     TEST_RUN(versions);

@@ -428,7 +428,9 @@ static void state_goes_over_in_a_blit(void)
     bus_write(&r.rig.mmio, FB, 2, 0x0201);
     CHECK_EQ(state_save(&st, &cirrus_state, dev), 0);
     cirrus_reset(dev);
+    memset(vram, 0x77, 128);
     CHECK_EQ(state_load(&st, &cirrus_state, dev, &err), 0);
+    CHECK_EQ(vram[0], 0);
     bus_write(&r.rig.mmio, FB, 2, 0x0403);
     CHECK(!memcmp(vram + 64, "\1\2\3\4", 4));
     bus_write(&r.rig.mmio, FB, 4, 0x08070605);

@@ -132,7 +132,11 @@ static void is_saved(void)
     put(7, 0x10);
     CHECK_EQ(state_save(&s, &pflash_state, flash), 0);
     pflash_reset(flash);
+    put(8, 0x10);
+    put(8, 0x66);
+    CHECK_EQ(mem_window_host(window)[8], 0x66);
     CHECK_EQ(state_load(&s, &pflash_state, flash, &err), 0);
+    CHECK(mem_window_host(window)[8] != 0x66);
     put(7, 0x99);
     put(7, 0xff);
     CHECK_EQ(get(7), 0x99);
