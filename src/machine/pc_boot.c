@@ -29,8 +29,11 @@ static enum kind next_kind(const char **text)
 
 int machine_boot_check(const char *words, struct err *err)
 {
+    size_t len = strlen(words);
     unsigned seen = 0;
 
+    if (len && words[len - 1] == ',')
+        return err_set(err, EINVAL, "ends with a comma");
     do {
         enum kind kind = next_kind(&words);
         if (kind == KINDS)
