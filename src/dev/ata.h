@@ -142,6 +142,8 @@ void ata_data_failed(struct ata_drive *d);
    block_close. A locked tray does not keep a person from it; ask ata_cd_locked. */
 void ata_cd_change(struct ata_drive *d, struct block *blk);
 bool ata_cd_locked(const struct ata_drive *d);
+/* Moves the tray, whether locked or not. */
+void ata_cd_tray(struct ata_drive *d, bool open);
 /* The eject button: tells the guest. With an unlocked tray, it opens. */
 void ata_cd_eject(struct ata_drive *d);
 

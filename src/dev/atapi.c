@@ -353,6 +353,11 @@ void ata_cd_change(struct ata_drive *d, struct block *blk)
         d->cd.locked = false;
 }
 
+void ata_cd_tray(struct ata_drive *d, bool open)
+{
+    move_tray(d, open);
+}
+
 bool ata_cd_locked(const struct ata_drive *d)
 {
     return d->cd.locked;

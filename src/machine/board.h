@@ -66,9 +66,14 @@ struct machine {
     struct cpu_threads *threads;
     pthread_t loop_thread;
     atomic_bool reset_wanted;
-    atomic_uint holds; /* machine_hold calls in force */
-    atomic_int status; /* -1 until the machine ends */
-    struct err *err;   /* of machine_run, for a reset that cannot load the kernel again */
+    atomic_uint holds;                    /* machine_hold calls in force */
+    atomic_int status;                    /* -1 until the machine ends */
+    atomic_bool guest_ended, guest_reset; /* by the guest itself */
+    bool paused, end_told;                /* loop's thread */
+    _Atomic u64 trays_moved;              /* drives whose guest moved the tray, not told yet */
+    machine_event_fn on_event;
+    void *event_opaque;
+    struct err *err; /* of machine_run, for a reset that cannot load the kernel again */
 };
 
 /* Memory, CPUs and devices, with nothing loaded. What was made is freed by board_dispose, also
@@ -88,6 +93,9 @@ void board_enable_a20(struct machine *m);
 struct fw_platform board_platform(const struct machine *m);
 /* Puts --kernel with its modules into memory and the first CPU at its entry point. */
 must_check int board_load_kernel(struct machine *m, struct err *err);
+
+/* For the monitor. Loop's thread. */
+void machine_tell(struct machine *m, enum machine_event event, unsigned n, bool guest);
 
 /* Told by devices (wires and callbacks) and CPUs: machine.c. Any thread, machine's lock or none. */
 void machine_on_reset(void *m, unsigned n, bool level);

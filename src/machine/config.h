@@ -47,5 +47,6 @@ struct machine_config {
     unsigned nserial;
     u32 trace; /* enum trace_kind bits */
     char *trace_file;
+    char *qmp; /* as qmp_check takes it; NULL: none */
     bool debug_exit, testdev, no_reboot;
 };

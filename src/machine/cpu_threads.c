@@ -19,6 +19,7 @@ struct cpu_thread {
     struct cpu_threads *all;
     struct vcpu *c;
     pthread_t thread;
+    atomic_int tid;
 };
 
 struct cpu_threads {
@@ -77,6 +78,7 @@ static void *thread_main(void *arg)
     struct vcpu *c = self->c;
     char name[16];
 
+    atomic_store(&self->tid, gettid());
     snprintf(name, sizeof(name), "cpu%u", c->index);
     pthread_setname_np(pthread_self(), name);
     for (;;) {
@@ -162,4 +164,9 @@ void cpu_threads_go(struct cpu_threads *t)
 bool cpu_threads_running(const struct cpu_threads *t)
 {
     return !atomic_load(&t->stop);
+}
+
+int cpu_threads_tid(const struct cpu_threads *t, unsigned n)
+{
+    return atomic_load(&t->cpu[n].tid);
 }

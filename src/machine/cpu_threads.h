@@ -26,3 +26,5 @@ void cpu_threads_park(struct cpu_threads *t);
 void cpu_threads_go(struct cpu_threads *t);
 /* True if nobody asked since the last cpu_threads_go. */
 bool cpu_threads_running(const struct cpu_threads *t);
+/* What the host calls the n-th CPU's thread; 0 before it has started. */
+int cpu_threads_tid(const struct cpu_threads *t, unsigned n);

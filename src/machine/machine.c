@@ -11,6 +11,7 @@
 #include "bus/clock.h"
 #include "dev/acpipm.h"
 #include "machine/board.h"
+#include "machine/pc.h"
 #include "os/loop.h"
 
 #include <errno.h>
@@ -80,12 +81,18 @@ static void stop_and_look(struct machine *m)
     loop_wake(m->loop);
 }
 
-void machine_end(struct machine *m, int status)
+static void end(struct machine *m, int status, bool guest)
 {
     int none = -1;
 
-    atomic_compare_exchange_strong(&m->status, &none, status);
+    if (atomic_compare_exchange_strong(&m->status, &none, status))
+        atomic_store(&m->guest_ended, guest);
     stop_and_look(m);
+}
+
+void machine_end(struct machine *m, int status)
+{
+    end(m, status, false);
 }
 
 void machine_hold(struct machine *m, bool on)
@@ -100,29 +107,37 @@ void machine_hold(struct machine *m, bool on)
         loop_wake(m->loop);
 }
 
-void machine_on_reset(void *opaque, unsigned n, bool level)
+static void want_reset(struct machine *m, bool guest)
 {
-    struct machine *m = opaque;
-
-    if (!level)
-        return;
     if (m->cfg->no_reboot) {
-        machine_end(m, MACHINE_OK);
+        end(m, MACHINE_OK, guest);
         return;
     }
+    atomic_store(&m->guest_reset, guest);
     atomic_store(&m->reset_wanted, true);
     stop_and_look(m);
+}
+
+void machine_on_reset(void *opaque, unsigned n, bool level)
+{
+    if (level)
+        want_reset(opaque, true);
+}
+
+void machine_reset(struct machine *m)
+{
+    want_reset(m, false);
 }
 
 void machine_on_poweroff(void *opaque, unsigned n, bool level)
 {
     if (level)
-        machine_end(opaque, MACHINE_OK);
+        end(opaque, MACHINE_OK, true);
 }
 
 void machine_on_debug_exit(void *opaque, u32 val)
 {
-    machine_end(opaque, (int)(val << 1 & 0xff) | 1);
+    end(opaque, (int)(val << 1 & 0xff) | 1, true);
 }
 
 void machine_on_shutdown(void *opaque)
@@ -130,9 +145,9 @@ void machine_on_shutdown(void *opaque)
     struct machine *m = opaque;
 
     if (m->vm.crash)
-        machine_end(m, MACHINE_CRASH);
+        end(m, MACHINE_CRASH, true);
     else if (m->cfg->no_reboot)
-        machine_end(m, MACHINE_TRIPLE);
+        end(m, MACHINE_TRIPLE, true);
     else
         machine_on_reset(m, 0, true);
 }
@@ -149,15 +164,30 @@ static void reset(struct machine *m)
     pthread_mutex_unlock(&m->vm.lock);
     if (rc)
         machine_end(m, MACHINE_SETUP);
+    else
+        machine_tell(m, MACHINE_RESET, 0, atomic_load(&m->guest_reset));
+}
+
+static void tell_trays(struct machine *m)
+{
+    u64 moved = atomic_exchange(&m->trays_moved, 0);
+
+    for (unsigned n = 0; moved; n++, moved >>= 1)
+        if (moved & 1)
+            machine_tell(m, MACHINE_TRAY, n, true);
 }
 
 /* Makes the machine what it is wanted to be: ended, reset, held or running. */
 static void settle(struct machine *m)
 {
+    tell_trays(m);
     if (atomic_load(&m->status) < 0 && atomic_load(&m->reset_wanted))
         reset(m);
     if (atomic_load(&m->status) >= 0) {
         cpu_threads_park(m->threads);
+        if (!m->end_told)
+            machine_tell(m, MACHINE_ENDED, 0, atomic_load(&m->guest_ended));
+        m->end_told = true;
         clock_stop(m->vm.clock);
         loop_stop(m->loop);
     } else if (atomic_load(&m->holds)) {
@@ -203,6 +233,47 @@ void machine_power_button(struct machine *m)
     pthread_mutex_lock(&m->vm.lock);
     acpipm_power_button(m->pm);
     pthread_mutex_unlock(&m->vm.lock);
+    machine_tell(m, MACHINE_BUTTON, 0, false);
+}
+
+void machine_pause(struct machine *m, bool on)
+{
+    if (m->paused == on)
+        return;
+    m->paused = on;
+    pthread_mutex_lock(&m->vm.lock);
+    pc_nics_hold(m, on);
+    pthread_mutex_unlock(&m->vm.lock);
+    machine_hold(m, on);
+    settle(m);
+    machine_tell(m, on ? MACHINE_STOPPED : MACHINE_RESUMED, 0, false);
+}
+
+bool machine_is_paused(const struct machine *m)
+{
+    return m->paused;
+}
+
+void machine_on_event(struct machine *m, machine_event_fn fn, void *opaque)
+{
+    m->on_event = fn;
+    m->event_opaque = opaque;
+}
+
+void machine_tell(struct machine *m, enum machine_event event, unsigned n, bool guest)
+{
+    if (m->on_event)
+        m->on_event(m->event_opaque, event, n, guest);
+}
+
+unsigned machine_cpus(const struct machine *m)
+{
+    return m->cfg->cpus;
+}
+
+int machine_cpu_tid(const struct machine *m, unsigned n)
+{
+    return cpu_threads_tid(m->threads, n);
 }
 
 struct ns16550a *machine_uart(struct machine *m, unsigned n)

@@ -27,6 +27,19 @@ enum machine_status {
     MACHINE_CRASH = 6,  /* a CPU stopped for good: --lockstep found a difference */
 };
 
+/* What happens to a machine, for a monitor. */
+enum machine_event {
+    MACHINE_STOPPED, /* by machine_pause */
+    MACHINE_RESUMED,
+    MACHINE_RESET,
+    MACHINE_ENDED,
+    MACHINE_BUTTON, /* the power button was pressed */
+    MACHINE_TRAY,   /* drive n (machine/media.h) */
+};
+
+/* guest: it did it itself. By the loop's thread; may not change the machine. */
+typedef void (*machine_event_fn)(void *opaque, enum machine_event event, unsigned n, bool guest);
+
 /* What the process lends the machine. */
 struct machine_host {
     struct loop *loop;
@@ -54,6 +67,18 @@ void machine_end(struct machine *m, int status);
 /* Holds all CPUs and the clock, or lets them go on. Calls add up. */
 void machine_hold(struct machine *m, bool on);
 void machine_power_button(struct machine *m);
+/* The rest of this paragraph: the loop's thread, without the machine's lock. Pauses it at once, or
+   lets it go on: the guest sees no time pass. Unlike machine_hold, calls do not add up. */
+void machine_pause(struct machine *m, bool on);
+bool machine_is_paused(const struct machine *m);
+/* As by the reset button; with --no-reboot it ends. */
+void machine_reset(struct machine *m);
+void machine_on_event(struct machine *m, machine_event_fn fn, void *opaque);
+/* The cable of network card n; -ENOENT. */
+must_check int machine_set_link(struct machine *m, unsigned n, bool up);
+unsigned machine_cpus(const struct machine *m);
+/* The host's number of the CPU's thread. */
+int machine_cpu_tid(const struct machine *m, unsigned n);
 /* What the guest shows, NULL without a display adapter, and where a viewer's keys and pointer go;
    both under the machine's lock. */
 struct display *machine_display(struct machine *m);

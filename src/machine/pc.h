@@ -23,6 +23,8 @@
 #define PC_MAX_BLOCKS (2u * MACHINE_MAX_DISKS + 2)
 
 struct pc_disk { /* one that the user asked for */
+    struct machine *machine;
+    unsigned unit; /* on its bus; of IDE, two to a channel */
     struct disk_config cfg;
     struct block *block; /* NULL: an empty drive */
     char boot[64];       /* its OpenFirmware path; "": firmware cannot boot it by name */
@@ -85,6 +87,8 @@ must_check int pc_disks_init(struct machine *m, struct err *err);
 void pc_disks_reset(struct pc *pc);
 void pc_disks_close(struct pc *pc);
 void pc_disks_dispose(struct pc *pc);
+/* For ata_drive_config; `disk` is its struct pc_disk. */
+void pc_media_tray_moved(void *disk, bool open);
 /* Drive types and disk geometry in CMOS. */
 void pc_disks_fill_cmos(struct machine *m);
 
@@ -99,6 +103,8 @@ void pc_usb_dispose(struct pc *pc);
 
 must_check int pc_nics_init(struct machine *m, struct err *err);
 void pc_nics_reset(struct pc *pc);
+/* While the machine is paused, frames wait. Under the machine's lock; of other boards, nothing. */
+void pc_nics_hold(struct machine *m, bool on);
 void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 

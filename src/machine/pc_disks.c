@@ -28,6 +28,7 @@ static int add(struct machine *m, const char *text, struct disk_config defaults,
     int rc;
 
     BUG_ON(m->pc->ndisks == ARRAY_SIZE(m->pc->disk));
+    d->machine = m;
     d->cfg = defaults;
     rc = disk_parse(&d->cfg, text, err);
     block.path = d->cfg.path;
@@ -58,6 +59,12 @@ static int open_all(struct machine *m, struct err *err)
     return rc;
 }
 
+static struct ata_drive_config drive_config(struct pc_disk *d)
+{
+    return (struct ata_drive_config){
+        .blk = d->block, .cdrom = d->cfg.cdrom, .on_tray = pc_media_tray_moved, .tray_opaque = d};
+}
+
 static unsigned free_ide_place(struct ata_drive_config *const drive[IDE_DRIVES], bool cdrom)
 {
     if (cdrom && !drive[IDE_CD]->blk && !drive[IDE_CD]->cdrom)
@@ -85,8 +92,8 @@ static int init_ide(struct machine *m, struct err *err)
             return err_set(err, ENOSPC,
                            "%s: IDE has room for four drives; put it on another bus with bus=ahci",
                            d->cfg.path);
-        place[at]->blk = d->block;
-        place[at]->cdrom = d->cfg.cdrom;
+        d->unit = at;
+        *place[at] = drive_config(d);
         snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/ide@1,1/drive@%u/disk@%u", at / 2, at % 2);
     }
     rc = piix_ide_new(&pc->ide, m->pci, PC_IDE_DEVFN, &m->vm.pio, board_gsi(m, 14),
@@ -116,7 +123,8 @@ static int init_ahci(struct machine *m, struct err *err)
         struct pc_disk *d = &pc->disk[n];
         if (d->cfg.bus != DISK_AHCI)
             continue;
-        cfg.drive[ports] = (struct ata_drive_config){.blk = d->block, .cdrom = d->cfg.cdrom};
+        d->unit = ports;
+        cfg.drive[ports] = drive_config(d);
         snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/pci8086,2922@%x/drive@%u/disk@0", devfn >> 3,
                  ports++);
     }
@@ -140,6 +148,7 @@ static int init_floppy(struct machine *m, struct err *err)
             continue;
         if (drive == I82078_DRIVES)
             return err_set(err, ENOSPC, "--floppy: there are two drives");
+        d->unit = drive;
         if (d->block && i82078_insert(pc->fdc, drive, d->block))
             return err_set(err, EINVAL, "--floppy: %s: larger than 2.88 MB: no floppy disk",
                            d->cfg.path);

@@ -163,6 +163,25 @@ void pc_nics_reset(struct pc *pc)
             pc->nic[n].model->reset(pc->nic[n].card);
 }
 
+void pc_nics_hold(struct machine *m, bool on)
+{
+    for (unsigned n = 0; m->pc && n < ARRAY_SIZE(m->pc->nic); n++)
+        if (m->pc->nic[n].card)
+            net_hold(m->pc->nic[n].model->end(m->pc->nic[n].card), on);
+}
+
+int machine_set_link(struct machine *m, unsigned n, bool up)
+{
+    struct pc_nic *nic = m->pc && n < ARRAY_SIZE(m->pc->nic) ? &m->pc->nic[n] : NULL;
+
+    if (!nic || !nic->card)
+        return -ENOENT;
+    pthread_mutex_lock(&m->vm.lock);
+    net_set_link(nic->model->end(nic->card), up);
+    pthread_mutex_unlock(&m->vm.lock);
+    return 0;
+}
+
 void pc_nics_close(struct pc *pc)
 {
     for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)

@@ -53,6 +53,7 @@ static int add_disks(struct pc *pc, unsigned port)
         if (pc->disk[n].cfg.bus != DISK_USB)
             continue;
         rc = usb_msd_new(&pc->msd[n], &cfg);
+        pc->disk[n].unit = port;
         if (!rc)
             rc = plug(pc, usb_msd_device(pc->msd[n]), port++);
         if (rc)

@@ -5,6 +5,8 @@
  */
 #include "ui/png.h"
 
+#include "ui/newfile.h"
+
 #include <errno.h>
 #include <png.h>
 #include <setjmp.h>
@@ -73,24 +75,5 @@ static int write_to(FILE *f, const struct surface *s)
 
 int png_write(const char *path, const struct surface *s, struct err *err)
 {
-    char temporary[4096];
-    FILE *f;
-    int rc;
-
-    if (!s->pixels)
-        return err_set(err, ENODATA, "%s: there is no picture to save", path);
-    if (snprintf(temporary, sizeof(temporary), "%s.%d~", path, getpid()) >= (int)sizeof(temporary))
-        return err_set(err, ENAMETOOLONG, "%s: the name is too long", path);
-    f = fopen(temporary, "wbxe");
-    if (!f)
-        return err_set(err, errno, "%s: cannot create: %s", path, strerror(errno));
-    rc = write_to(f, s);
-    if (fclose(f) && !rc)
-        rc = -errno;
-    if (!rc && rename(temporary, path))
-        rc = -errno;
-    if (!rc)
-        return 0;
-    unlink(temporary);
-    return err_set(err, -rc, "%s: cannot write the picture: %s", path, strerror(-rc));
+    return picture_write(path, s, write_to, err);
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drives as a person at the running machine sees them: what is in them, their trays, another disc.
+ * All by the loop's thread, without the machine's lock.
+ */
+#pragma once
+#include "base/base.h"
+#include "base/err.h"
+
+struct machine;
+
+struct media_info {
+    char name[32];    /* such as ide1-cd0, ahci0-hd2, floppy0 */
+    const char *path; /* NULL: empty. Good until the medium is changed */
+    u64 size;         /* bytes */
+    bool removable, cdrom, tray_open, locked, read_only;
+};
+
+/* The n-th drive, as the user named them; false past the last. */
+bool media_at(struct machine *m, unsigned n, struct media_info *out);
+/* -ENOENT. */
+must_check int media_find(struct machine *m, const char *name, unsigned *n);
+
+/* Moves the tray of a CD-ROM drive; floppy drives have none, which is no error. A tray that the
+   guest has locked opens with `force` only; else the guest is asked, and it is -EBUSY. -EINVAL
+   where the medium cannot be removed. */
+must_check int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err);
+/* Puts another medium in, or takes it out (path NULL); of a CD-ROM drive with the tray open.
+   -errno, and then the old one is still there. */
+must_check int media_change(struct machine *m, unsigned n, const char *path, bool read_only,
+                            struct err *err);

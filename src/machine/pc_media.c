@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "machine/media.h"
+
+#include "dev/ahci.h"
+#include "dev/i82078.h"
+#include "dev/piix_ide.h"
+#include "machine/pc.h"
+#include "os/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct ata_drive *ata_of(struct pc *pc, const struct pc_disk *d)
+{
+    switch (d->cfg.bus) {
+    case DISK_IDE:
+        return piix_ide_drive(pc->ide, d->unit / 2, d->unit % 2);
+    case DISK_AHCI:
+        return ahci_drive(pc->ahci, d->unit);
+    default:
+        return NULL;
+    }
+}
+
+static void name_of(const struct pc_disk *d, char *to, size_t size)
+{
+    const char *what = d->cfg.cdrom ? "cd" : "hd";
+
+    switch (d->cfg.bus) {
+    case DISK_IDE:
+        snprintf(to, size, "ide%u-%s%u", d->unit / 2, what, d->unit % 2);
+        break;
+    case DISK_AHCI:
+        snprintf(to, size, "ahci0-%s%u", what, d->unit);
+        break;
+    case DISK_FLOPPY:
+        snprintf(to, size, "floppy%u", d->unit);
+        break;
+    default:
+        snprintf(to, size, "usb-%s%u", what, d->unit);
+    }
+}
+
+static bool is_removable(const struct pc_disk *d)
+{
+    return d->cfg.cdrom || d->cfg.bus == DISK_FLOPPY;
+}
+
+bool media_at(struct machine *m, unsigned n, struct media_info *out)
+{
+    const struct pc_disk *d;
+
+    if (!m->pc || n >= m->pc->ndisks)
+        return false;
+    d = &m->pc->disk[n];
+    *out = (struct media_info){.cdrom = d->cfg.cdrom, .removable = is_removable(d)};
+    name_of(d, out->name, sizeof(out->name));
+    if (d->block) {
+        out->path = d->cfg.path;
+        out->size = block_size(d->block);
+        out->read_only = block_read_only(d->block);
+    }
+    if (d->cfg.cdrom) {
+        pthread_mutex_lock(&m->vm.lock);
+        out->tray_open = ata_of(m->pc, d)->cd.tray_open;
+        out->locked = ata_cd_locked(ata_of(m->pc, d));
+        pthread_mutex_unlock(&m->vm.lock);
+    }
+    return true;
+}
+
+int media_find(struct machine *m, const char *name, unsigned *n)
+{
+    struct media_info info;
+
+    for (*n = 0; media_at(m, *n, &info); ++*n)
+        if (!strcmp(name, info.name))
+            return 0;
+    return -ENOENT;
+}
+
+static int check_removable(const struct pc_disk *d, struct err *err)
+{
+    char name[32];
+
+    if (is_removable(d))
+        return 0;
+    name_of(d, name, sizeof(name));
+    return err_set(err, EINVAL, "Device '%s' is not removable", name);
+}
+
+int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err)
+{
+    struct pc_disk *d = &m->pc->disk[n];
+    char name[32];
+    int rc = check_removable(d, err);
+
+    if (rc || !d->cfg.cdrom)
+        return rc;
+    pthread_mutex_lock(&m->vm.lock);
+    if (open && !force && ata_cd_locked(ata_of(m->pc, d))) {
+        ata_cd_eject(ata_of(m->pc, d));
+        name_of(d, name, sizeof(name));
+        rc = err_set(err, EBUSY,
+                     "Device '%s' is locked and force was not specified, wait for tray to open and "
+                     "try again",
+                     name);
+    } else {
+        ata_cd_tray(ata_of(m->pc, d), open);
+    }
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+/* Under the machine's lock. */
+static int put_in(struct pc *pc, struct pc_disk *d, struct block *blk)
+{
+    if (d->cfg.bus == DISK_FLOPPY)
+        return i82078_insert(pc->fdc, d->unit, blk);
+    ata_cd_change(ata_of(pc, d), blk);
+    return 0;
+}
+
+int media_change(struct machine *m, unsigned n, const char *path, bool read_only, struct err *err)
+{
+    struct pc_disk *d = &m->pc->disk[n];
+    struct block_config cfg = {
+        .path = path, .read_only = read_only || d->cfg.cdrom, .snapshot = d->cfg.snapshot};
+    struct block *old = d->block, *new = NULL;
+    int rc = check_removable(d, err);
+
+    if (rc)
+        return rc;
+    if (path && strlen(path) >= sizeof(d->cfg.path))
+        return err_set(err, ENAMETOOLONG, "the file's name is longer than %zu bytes",
+                       sizeof(d->cfg.path) - 1);
+    if (path)
+        rc = block_open(&new, &cfg, &m->vm.lock, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&m->vm.lock);
+    rc = put_in(m->pc, d, new);
+    pthread_mutex_unlock(&m->vm.lock);
+    if (rc) {
+        block_close(new);
+        return err_set(err, -rc, "%s: larger than 2.88 MB: no floppy disk", path);
+    }
+    d->block = new;
+    snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", path ? path : "");
+    block_close(old);
+    return 0;
+}
+
+void pc_media_tray_moved(void *disk, bool open)
+{
+    struct pc_disk *d = disk;
+    struct machine *m = d->machine;
+    unsigned n = (unsigned)(d - m->pc->disk);
+
+    if (pthread_equal(pthread_self(), m->loop_thread)) {
+        machine_tell(m, MACHINE_TRAY, n, false);
+        return;
+    }
+    atomic_fetch_or(&m->trays_moved, BIT64(n));
+    loop_wake(m->loop);
+}
