@@ -2,6 +2,7 @@
 /* Options whose values are words of the modules that they configure, which are asked. */
 #include "ctl/chardev.h"
 #include "ctl/option_set.h"
+#include "ctl/qmp.h"
 #include "dev/rtcbase.h"
 #include "machine/disk_config.h"
 #include "machine/machine.h"
@@ -41,13 +42,31 @@ int option_set_port(struct machine_config *cfg, const struct option_def *def, co
     return rc ? rc : option_set_string(cfg, def, value, err);
 }
 
+/* What the option stands for matters: a CD-ROM drive can be empty. */
+static int set_disk(struct machine_config *cfg, const struct option_def *def, const char *value,
+                    struct disk_config defaults, struct err *err)
+{
+    int rc = disk_parse(&defaults, value, err);
+
+    return rc ? rc : option_set_list(cfg, def, value, err);
+}
+
 int option_set_disk(struct machine_config *cfg, const struct option_def *def, const char *value,
                     struct err *err)
 {
-    struct disk_config parsed = {0};
-    int rc = disk_parse(&parsed, value, err);
+    return set_disk(cfg, def, value, (struct disk_config){.bus = DISK_IDE}, err);
+}
 
-    return rc ? rc : option_set_list(cfg, def, value, err);
+int option_set_cdrom(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    return set_disk(cfg, def, value, (struct disk_config){.bus = DISK_IDE, .cdrom = true}, err);
+}
+
+int option_set_floppy(struct machine_config *cfg, const struct option_def *def, const char *value,
+                      struct err *err)
+{
+    return set_disk(cfg, def, value, (struct disk_config){.bus = DISK_FLOPPY}, err);
 }
 
 int option_set_net(struct machine_config *cfg, const struct option_def *def, const char *value,
@@ -108,6 +127,14 @@ int option_set_rtc(struct machine_config *cfg, const struct option_def *def, con
     int rc = rtcbase_parse(base, 0, &offset, err);
 
     return rc ? rc : option_set_string(cfg, def, base, err);
+}
+
+int option_set_qmp(struct machine_config *cfg, const struct option_def *def, const char *value,
+                   struct err *err)
+{
+    int rc = qmp_check(value, err);
+
+    return rc ? rc : option_set_string(cfg, def, value, err);
 }
 
 static const char *engine_names(size_t n)

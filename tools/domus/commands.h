@@ -4,3 +4,4 @@
 
 int cmd_run(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_qmp(int argc, char **argv);

@@ -9,6 +9,7 @@
 #include "cpu/cpuid.h"
 #include "ctl/chardev.h"
 #include "ctl/config.h"
+#include "ctl/qmp.h"
 #include "machine/machine.h"
 #include "os/loop.h"
 #include "os/term.h"
@@ -29,6 +30,7 @@ struct session {
     struct chardev *serial[MACHINE_MAX_SERIAL];
     struct chardev *debugcon, *parallel;
     struct vnc *vnc;
+    struct qmp *qmp;
     struct textview *text;
     FILE *trace;
     unsigned asked; /* how often a signal asked for the end */
@@ -167,6 +169,23 @@ static int start_display(struct session *s, struct err *err)
     return rc;
 }
 
+static int start_qmp(struct session *s, struct err *err)
+{
+    struct qmp_config cfg = {
+        .loop = s->loop,
+        .machine = s->machine,
+        .where = s->cfg.qmp,
+        .name = s->cfg.name,
+        .vnc = s->vnc ? vnc_address(s->vnc) : NULL,
+        .vnc_password = s->vnc && strstr(s->cfg.display, ",password="),
+    };
+    int rc = s->cfg.qmp ? qmp_new(&s->qmp, &cfg, err) : 0;
+
+    if (rc)
+        err_prefix(err, "--qmp");
+    return rc;
+}
+
 static int start_serial(struct session *s, struct err *err)
 {
     for (unsigned i = 0; i < s->cfg.nserial; i++) {
@@ -204,12 +223,15 @@ static int run(struct session *s, struct err *err)
     if (!rc)
         rc = start_display(s, err);
     if (!rc)
+        rc = start_qmp(s, err);
+    if (!rc)
         rc = machine_run(s->machine, err);
     return rc;
 }
 
 static void close_session(struct session *s, int status)
 {
+    qmp_free(s->qmp);
     textview_free(s->text);
     vnc_free(s->vnc);
     machine_free(s->machine);

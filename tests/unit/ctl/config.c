@@ -56,6 +56,19 @@ static void check_error(struct parse p, const char *want)
     config_dispose(&p.cfg);
 }
 
+/* An empty drive is one of removable media. */
+static void empty_drives(void)
+{
+    struct parse p = args("--cdrom none --floppy none");
+
+    CHECK_EQ(p.rc, 0);
+    CHECK_EQ(p.cfg.ncdroms, 1);
+    CHECK_EQ(p.cfg.nfloppies, 1);
+    config_dispose(&p.cfg);
+    check_error(args("--disk none"), "--disk: a hard disk has no empty drive");
+    check_error(args("--qmp /tmp/x"), "--qmp: '/tmp/x' is not unix:PATH");
+}
+
 static void defaults(void)
 {
     struct parse p = args("");
@@ -217,6 +230,7 @@ static void file_and_options(void)
 
 int main(void)
 {
+    TEST_RUN(empty_drives);
     TEST_RUN(defaults);
     TEST_RUN(all_options);
     TEST_RUN(sizes);

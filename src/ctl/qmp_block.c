@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP's commands about drives. */
+#include "ctl/qmp_core.h"
+#include "machine/media.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* A path of bytes that are no UTF-8 is shown without them. */
+static json_t *path_value(const char *path)
+{
+    json_t *val = json_string(path);
+
+    return val ? val : json_string("(not UTF-8)");
+}
+
+static json_t *inserted(const struct media_info *info)
+{
+    return json_pack("{sosbsssisbs{soss sI}}", "file", path_value(info->path), "ro",
+                     info->read_only, "drv", "raw", "backing_file_depth", 0, "encrypted", 0,
+                     "image", "filename", path_value(info->path), "format", "raw", "virtual-size",
+                     (json_int_t)info->size);
+}
+
+static json_t *drive(const struct media_info *info)
+{
+    json_t *obj = json_pack("{sssssbsbss}", "device", info->name, "qdev", info->name, "removable",
+                            info->removable, "locked", info->locked, "type", "unknown");
+
+    if (info->cdrom)
+        json_object_set_new(obj, "tray_open", json_boolean(info->tray_open));
+    if (info->path)
+        json_object_set_new(obj, "inserted", inserted(info));
+    if (info->path || info->removable)
+        json_object_set_new(obj, "io-status", json_string("ok"));
+    return obj;
+}
+
+json_t *qmp_query_block(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    json_t *all = json_array();
+    struct media_info info;
+
+    for (unsigned n = 0; media_at(q->cfg.machine, n, &info); n++)
+        json_array_append_new(all, drive(&info));
+    return all;
+}
+
+void qmp_tray_moved(struct qmp_core *q, unsigned n)
+{
+    struct media_info info;
+
+    if (media_at(q->cfg.machine, n, &info))
+        qmp_event(q, "DEVICE_TRAY_MOVED",
+                  json_pack("{sssssb}", "device", info.name, "id", info.name, "tray-open",
+                            info.tray_open));
+}
+
+/* "device" and "id" mean the same here; one of them is given. */
+static bool find(struct qmp_core *q, const json_t *args, unsigned *n, struct qmp_error *e)
+{
+    const char *device = qmp_string(args, "device"), *id = qmp_string(args, "id");
+
+    if (!device == !id) {
+        qmp_fail(e, "Need exactly one of 'device' and 'id'");
+        return false;
+    }
+    device = device ? device : id;
+    if (!media_find(q->cfg.machine, device, n))
+        return true;
+    qmp_no_device(e, device);
+    return false;
+}
+
+json_t *qmp_open_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    unsigned n;
+
+    if (!find(q, args, &n, e) ||
+        media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err))
+        return NULL;
+    return qmp_done();
+}
+
+json_t *qmp_close_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    unsigned n;
+
+    if (!find(q, args, &n, e) || media_tray(q->cfg.machine, n, false, false, &e->err))
+        return NULL;
+    return qmp_done();
+}
+
+/* The tray stays open. */
+json_t *qmp_eject(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    unsigned n;
+
+    if (!find(q, args, &n, e) ||
+        media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err) ||
+        media_change(q->cfg.machine, n, NULL, false, &e->err))
+        return NULL;
+    return qmp_done();
+}
+
+static bool read_only(const struct media_info *old, const char *mode, bool *ro, struct qmp_error *e)
+{
+    if (!mode || !strcmp(mode, "retain"))
+        *ro = old->path && old->read_only;
+    else if (!strcmp(mode, "read-only") || !strcmp(mode, "read-write"))
+        *ro = mode[5] == 'o';
+    else
+        qmp_fail(e, "Parameter 'read-only-mode' does not accept value '%.40s'", mode);
+    return !e->err.text[0];
+}
+
+json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    const char *format = qmp_string(args, "format");
+    struct media_info old;
+    bool ro = false;
+    struct err ignored; /* of a tray that has just moved */
+    unsigned n;
+    int rc;
+
+    if (!find(q, args, &n, e) || !media_at(q->cfg.machine, n, &old) ||
+        !read_only(&old, qmp_string(args, "read-only-mode"), &ro, e))
+        return NULL;
+    if (format && strcmp(format, "raw") != 0)
+        return qmp_fail(e, "Unknown driver '%.40s'; there is raw", format);
+    if (media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err))
+        return NULL;
+    rc = media_change(q->cfg.machine, n, qmp_string(args, "filename"), ro, &e->err);
+    if (!rc || !old.tray_open) /* what could not be changed is as it was */
+        rc |= media_tray(q->cfg.machine, n, false, false, rc ? &ignored : &e->err);
+    return rc ? NULL : qmp_done();
+}
