@@ -66,7 +66,8 @@ static const struct insn *insn_at(struct vcpu *c, struct insn_slot *s, const u8 
     } else {
         BUG_ON(!blocks_decode_one(c, bytes, avail, &s->insn));
     }
-    s->host = host;
+    /* What is no instruction may become one by a change behind its first byte. */
+    s->host = s->insn.mnemonic == ZYDIS_MNEMONIC_INVALID ? NULL : host;
     s->epoch = blocks_epoch(c->blocks);
     s->mode = c->mode;
     memcpy(s->bytes, bytes, s->insn.len);

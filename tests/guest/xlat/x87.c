@@ -96,6 +96,19 @@ static void opcodes(void)
 CODE(unmask_code,
      "fldcw (%rsi)\n fld1\n fldz\n fdivrp\n movl $7, %eax\n fld1\n movl $8, %eax\n ret");
 
+static void become(void)
+{
+    static page_aligned u8 text[4096];
+    test("what was no instruction becomes FNINIT");
+    memcpy(text, (const u8[]){0xdb, 0xe6, 0xc3}, 3);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        *(volatile u8 *)&text[1] = 0xe6;
+        CHECK_TRAP(UD, 0, asm volatile("call *%0" : : "r"(text) : "memory"));
+        *(volatile u8 *)&text[1] = 0xe3;
+        CHECK_RUNS(asm volatile("call *%0" : : "r"(text) : "memory"));
+    }
+}
+
 static void unmask(void)
 {
     test("FLDCW that unmasks");
@@ -182,6 +195,7 @@ GUEST("x87 in blocks")
     between();
     pointers();
     opcodes();
+    become();
     unmask();
     task_switched();
     stores();
