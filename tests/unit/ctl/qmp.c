@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QMP's requests and answers: forms, ids, errors, drives, keys, events; where messages end. */
+#include "../test.h"
+#include "qmp_rig.h"
+
+static struct qmp_rig r;
+
+/* One request; the answer, which the rig owns until the next one. Events are in r.sent before it.
+ */
+static const json_t *ask(const char *text)
+{
+    json_array_clear(r.sent);
+    qmp_execute(&r.core, text, strlen(text));
+    CHECK(json_array_size(r.sent) >= 1);
+    return json_array_get(r.sent, json_array_size(r.sent) - 1);
+}
+
+static void open_rig(void)
+{
+    qmp_rig_open(&r);
+    CHECK(json_object_get(ask("{\"execute\": \"qmp_capabilities\"}"), "return"));
+}
+
+static bool fails(const char *text, const char *class, const char *desc)
+{
+    const json_t *error = json_object_get(ask(text), "error");
+    const char *c = json_string_value(json_object_get(error, "class"));
+    const char *d = json_string_value(json_object_get(error, "desc"));
+    bool ok = c && d && !strcmp(c, class) && strstr(d, desc);
+
+    if (!ok)
+        printf("%s: %s, %s\n", text, c ? c : "no error", d ? d : "");
+    return ok;
+}
+
+static const char *event(size_t n)
+{
+    const char *name = json_string_value(json_object_get(json_array_get(r.sent, n), "event"));
+
+    return name ? name : "";
+}
+
+static void negotiation(void)
+{
+    const json_t *hello;
+
+    qmp_rig_open(&r);
+    hello = json_object_get(json_array_get(r.sent, 0), "QMP");
+    CHECK(json_is_array(json_object_get(hello, "capabilities")));
+    CHECK(json_is_integer(
+        json_object_get(json_object_get(json_object_get(hello, "version"), "qemu"), "major")));
+    CHECK(fails("{\"execute\": \"query-status\"}", "CommandNotFound", "Expecting capabilities"));
+    CHECK(fails("{\"execute\": \"qmp_capabilities\", \"arguments\": {\"enable\": [\"oob\"]}}",
+                "GenericError", "oob"));
+    ask("{\"execute\": \"qmp_capabilities\"}");
+    CHECK(fails("{\"execute\": \"qmp_capabilities\"}", "CommandNotFound", "already complete"));
+    qmp_rig_close(&r);
+}
+
+static void forms(void)
+{
+    const json_t *a;
+
+    open_rig();
+    a = ask("{\"execute\": \"query-status\", \"id\": {\"n\": [1, null]}}");
+    CHECK(json_is_true(json_object_get(json_object_get(a, "return"), "running")));
+    CHECK_EQ(json_array_size(json_object_get(json_object_get(a, "id"), "n")), 2);
+    CHECK(fails("{\"execute\": \"nonsense\", \"id\": 7}", "CommandNotFound",
+                "The command nonsense has not been found"));
+    CHECK_EQ(json_integer_value(json_object_get(json_array_get(r.sent, 0), "id")), 7);
+    CHECK(fails("{\"id\": 1}", "GenericError", "lacks member 'execute'"));
+    CHECK(fails("{\"execute\": 1}", "GenericError", "must be a string"));
+    CHECK(fails("{\"execute\": \"stop\", \"extra\": 1}", "GenericError", "'extra' is unexpected"));
+    CHECK(fails("{\"execute\": \"stop\", \"arguments\": 1}", "GenericError", "must be an object"));
+    CHECK(fails("{\"execute\": \"stop\", \"arguments\": {\"a\": 1}}", "GenericError",
+                "Parameter 'a' is unexpected"));
+    CHECK(fails("{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\"}}", "GenericError",
+                "Parameter 'up' is missing"));
+    CHECK(fails("{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\", \"up\": 1}}",
+                "GenericError", "expected: boolean"));
+    CHECK(fails("{\"execute\": \"stop\", \"execute\": \"cont\"}", "GenericError", "JSON"));
+    CHECK(fails("{execute}", "GenericError", "JSON"));
+    /* A message that is cut within a character is an answer all the same. */
+    CHECK(
+        fails("{\"execute\": \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+              "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\xc3\xa4\"}",
+              "CommandNotFound", "xx? has not been found"));
+    qmp_rig_close(&r);
+}
+
+static void drives(void)
+{
+    char text[256];
+    const json_t *all;
+
+    open_rig();
+    all = json_object_get(ask("{\"execute\": \"query-block\"}"), "return");
+    CHECK_EQ(json_array_size(all), 3);
+    CHECK(!strcmp(qmp_string(json_array_get(all, 0), "device"), "ide0-hd0"));
+    CHECK(!strcmp(qmp_string(json_array_get(all, 1), "device"), "ide1-cd0"));
+    CHECK(!strcmp(qmp_string(json_array_get(all, 2), "device"), "floppy0"));
+    CHECK(fails("{\"execute\": \"eject\", \"arguments\": {\"device\": \"ide0-hd0\"}}",
+                "GenericError", "Device 'ide0-hd0' is not removable"));
+    CHECK(fails("{\"execute\": \"eject\", \"arguments\": {\"id\": \"cd9\"}}", "DeviceNotFound",
+                "cd9"));
+    CHECK(fails("{\"execute\": \"eject\", \"arguments\": {}}", "GenericError", "exactly one"));
+    CHECK(fails("{\"execute\": \"blockdev-change-medium\", \"arguments\": {\"id\": \"ide1-cd0\", "
+                "\"filename\": \"/no/such/file\"}}",
+                "GenericError", "/no/such/file"));
+    CHECK(fails("{\"execute\": \"blockdev-change-medium\", \"arguments\": {\"id\": \"ide1-cd0\", "
+                "\"filename\": \"x\", \"format\": \"qcow2\"}}",
+                "GenericError", "qcow2"));
+    snprintf(text, sizeof(text),
+             "{\"execute\": \"blockdev-change-medium\", \"arguments\": {\"id\": \"ide1-cd0\", "
+             "\"filename\": \"%s\"}}",
+             r.bios);
+    CHECK(json_object_get(ask(text), "return"));
+    CHECK_EQ(json_array_size(r.sent), 3);
+    CHECK(!strcmp(event(0), "DEVICE_TRAY_MOVED") && !strcmp(event(1), "DEVICE_TRAY_MOVED"));
+    all = json_object_get(ask("{\"execute\": \"query-block\"}"), "return");
+    all = json_object_get(json_array_get(all, 1), "inserted");
+    CHECK(all && !strcmp(qmp_string(all, "file"), r.bios) && qmp_flag(all, "ro"));
+    CHECK(json_object_get(ask("{\"execute\": \"eject\", \"arguments\": {\"id\": \"ide1-cd0\"}}"),
+                          "return"));
+    all = json_array_get(json_object_get(ask("{\"execute\": \"query-block\"}"), "return"), 1);
+    CHECK(!json_object_get(all, "inserted") && qmp_flag(all, "tray_open"));
+    ask("{\"execute\": \"blockdev-close-tray\", \"arguments\": {\"id\": \"ide1-cd0\"}}");
+    CHECK(!strcmp(event(0), "DEVICE_TRAY_MOVED"));
+    qmp_rig_close(&r);
+}
+
+static void stopping(void)
+{
+    open_rig();
+    ask("{\"execute\": \"stop\"}");
+    CHECK(!strcmp(event(0), "STOP"));
+    CHECK(machine_is_paused(r.machine));
+    ask("{\"execute\": \"stop\"}"); /* twice is once */
+    CHECK_EQ(json_array_size(r.sent), 1);
+    CHECK(!strcmp(
+        qmp_string(json_object_get(ask("{\"execute\": \"query-status\"}"), "return"), "status"),
+        "paused"));
+    ask("{\"execute\": \"cont\"}");
+    CHECK(!strcmp(event(0), "RESUME"));
+    ask("{\"execute\": \"system_powerdown\"}");
+    CHECK(!strcmp(event(0), "POWERDOWN"));
+    CHECK(fails("{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net1\", \"up\": true}}",
+                "DeviceNotFound", "net1"));
+    CHECK(json_object_get(
+        ask("{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net0\", \"up\": false}}"),
+        "return"));
+    qmp_rig_close(&r);
+}
+
+static void keys(void)
+{
+    static const char send[] = "{\"execute\": \"send-key\", \"arguments\": {\"keys\": "
+                               "[{\"type\": \"qcode\", \"data\": \"ctrl\"}, "
+                               "{\"type\": \"number\", \"data\": 30}]}}";
+    unsigned n = 0;
+
+    open_rig();
+    CHECK(json_object_get(ask(send), "return"));
+    CHECK_EQ(r.core.keys.len, 3); /* both are down: up, up, a pause */
+    CHECK(fails("{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", "
+                "\"data\": \"any\"}]}}",
+                "GenericError", "'any'"));
+    while (json_object_get(ask(send), "return"))
+        CHECK(++n < 100);
+    CHECK(fails(send, "GenericError", "Too many keys"));
+    CHECK(fails("{\"execute\": \"input-send-event\", \"arguments\": {\"events\": [{\"type\": "
+                "\"abs\", \"data\": {\"axis\": \"x\", \"value\": 32768}}]}}",
+                "GenericError", "out of range"));
+    CHECK(json_object_get(
+        ask("{\"execute\": \"input-send-event\", \"arguments\": {\"events\": ["
+            "{\"type\": \"btn\", \"data\": {\"button\": \"left\", \"down\": true}}, "
+            "{\"type\": \"rel\", \"data\": {\"axis\": \"y\", \"value\": -3}}]}}"),
+        "return"));
+    CHECK_EQ(r.core.buttons, INPUT_LEFT);
+    qmp_rig_close(&r);
+}
+
+static void human(void)
+{
+    const char *text;
+
+    open_rig();
+    text = qmp_string(ask("{\"execute\": \"human-monitor-command\", \"arguments\": "
+                          "{\"command-line\": \"info status\"}}"),
+                      "return");
+    CHECK(text && strstr(text, "VM status: running"));
+    text = qmp_string(ask("{\"execute\": \"human-monitor-command\", \"arguments\": "
+                          "{\"command-line\": \" change  ide1-cd0 \\\"/no such\\\" \"}}"),
+                      "return");
+    CHECK(text && strstr(text, "Error: ") && strstr(text, "/no such"));
+    text = qmp_string(ask("{\"execute\": \"human-monitor-command\", \"arguments\": "
+                          "{\"command-line\": \"sendkey ctrl-alt-delete 20\"}}"),
+                      "return");
+    CHECK(text && !*text);
+    qmp_rig_close(&r);
+}
+
+/* What the last byte of the text comes to. */
+static enum qmp_scan_result scan(const char *text, u32 *len)
+{
+    struct qmp_scan s = {0};
+    enum qmp_scan_result result = QMP_NOTHING;
+
+    while (*text)
+        result = qmp_scan(&s, (u8)*text++);
+    *len = s.len;
+    return result;
+}
+
+static void ends_of_messages(void)
+{
+    char deep[64];
+    struct qmp_scan s = {0};
+    unsigned n = 0;
+    u32 len;
+
+    CHECK_EQ(scan(" \r\n{\"a\": {\"}\\\"}\": [1]}}", &len), QMP_COMPLETE);
+    CHECK_EQ(len, strlen("{\"a\": {\"}\\\"}\": [1]}}"));
+    CHECK_EQ(scan("{\"a\": {}", &len), QMP_MORE);
+    CHECK_EQ(scan("x", &len), QMP_NO_JSON);
+    CHECK_EQ(scan("x {}", &len), QMP_NOTHING); /* the rest of the line is skipped */
+    CHECK_EQ(scan("x\n{}", &len), QMP_COMPLETE);
+    CHECK_EQ(scan("{\"a\n", &len), QMP_NO_JSON);
+    memset(deep, '[', sizeof(deep));
+    deep[0] = '{';
+    deep[QMP_DEPTH_MAX] = '\0';
+    CHECK_EQ(scan(deep, &len), QMP_MORE);
+    deep[QMP_DEPTH_MAX] = '[';
+    deep[QMP_DEPTH_MAX + 1] = '\0';
+    CHECK_EQ(scan(deep, &len), QMP_TOO_DEEP);
+    CHECK_EQ(qmp_scan(&s, '{'), QMP_MORE);
+    while (qmp_scan(&s, ' ') == QMP_MORE)
+        n++;
+    CHECK_EQ(n, QMP_MESSAGE_MAX - 1);
+}
+
+int main(void)
+{
+    TEST_RUN(negotiation);
+    TEST_RUN(forms);
+    TEST_RUN(drives);
+    TEST_RUN(stopping);
+    TEST_RUN(keys);
+    TEST_RUN(human);
+    TEST_RUN(ends_of_messages);
+    return test_result();
+}
