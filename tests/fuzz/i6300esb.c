@@ -46,7 +46,9 @@ static void step(struct rig *rig, struct pci_bus *pci, struct i6300esb *w, struc
         map(pci);
         break;
     case 6:
-        clock_advance(rig->clk, (u64)input_take(in, 1) << 26);
+        /* The fast counter's periods go down to 2 us. */
+        clock_advance(rig->clk, (u64)input_take(in, 1)
+                                    << (pci_config_read(pci, DEVFN, 0x60, 2) & 4 ? 14 : 26));
         break;
     default:
         input_advance(in, rig->clk);

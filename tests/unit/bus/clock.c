@@ -283,6 +283,36 @@ static void threads_may_set_and_cancel(void)
     clock_free(c.clk);
 }
 
+static struct clock *busy_clock;
+static struct timer busy_timer;
+static unsigned busy_calls;
+
+/* Takes longer than its own period. */
+static void busy(void *opaque)
+{
+    u64 until = clock_now(busy_clock) + 20000;
+
+    if (++busy_calls > 1000)
+        return;
+    while (clock_now(busy_clock) < until)
+        ;
+    timer_set(busy_clock, &busy_timer, clock_now(busy_clock) - 10000);
+}
+
+static void a_timer_cannot_keep_the_loop(void)
+{
+    if (clock_new(&busy_clock))
+        abort();
+    clock_start(busy_clock);
+    timer_init(&busy_timer, busy, NULL);
+    timer_set(busy_clock, &busy_timer, 0);
+    CHECK_EQ(clock_run(busy_clock), 0); /* it is due again */
+    CHECK_EQ(busy_calls, 1);
+    CHECK_EQ(clock_run(busy_clock), 0);
+    CHECK_EQ(busy_calls, 2);
+    clock_free(busy_clock);
+}
+
 int main(void)
 {
     TEST_RUN(a_manual_clock_moves_when_told);
@@ -293,5 +323,6 @@ int main(void)
     TEST_RUN(a_stopped_clock_stands_still_and_fires_nothing);
     TEST_RUN(ticks_do_not_overflow);
     TEST_RUN(threads_may_set_and_cancel);
+    TEST_RUN(a_timer_cannot_keep_the_loop);
     return test_result();
 }
