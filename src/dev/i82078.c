@@ -79,7 +79,7 @@ void fdc_after(struct i82078 *fdc, u8 step, u64 ns)
 
 struct floppy *fdc_floppy(struct i82078 *fdc, unsigned unit)
 {
-    return unit < I82078_DRIVES ? &fdc->drive[unit] : NULL;
+    return unit < fdc->drives ? &fdc->drive[unit] : NULL;
 }
 
 bool fdc_non_dma(const struct i82078 *fdc)
@@ -297,17 +297,19 @@ static void dma_ready(void *opaque)
 }
 
 int i82078_new(struct i82078 **out, struct bus *pio, struct irq irq6, struct i8237 *dma,
-               struct clock *clk)
+               struct clock *clk, unsigned drives)
 {
     struct i82078 *fdc = calloc(1, sizeof(*fdc));
     int rc;
 
+    BUG_ON(drives > I82078_DRIVES);
     if (!fdc)
         return -ENOMEM;
     fdc->pio = pio;
     fdc->irq = irq6;
     fdc->dma = dma;
     fdc->clk = clk;
+    fdc->drives = drives;
     for (unsigned i = 0; i < I82078_DRIVES; i++)
         fdc->drive[i].changed = true;
     timer_init(&fdc->reset_timer, reset_over, fdc);

@@ -12,9 +12,10 @@
 
 struct i82078;
 
-/* Claims 3F2h-3F5h and 3F7h of `pio`, and channel 2 of `dma`. -ENOMEM, -EEXIST. */
+/* Claims 3F2h-3F5h and 3F7h of `pio`, and channel 2 of `dma`. So many drives are on the cable.
+   -ENOMEM, -EEXIST. */
 must_check int i82078_new(struct i82078 **out, struct bus *pio, struct irq irq6, struct i8237 *dma,
-                          struct clock *clk);
+                          struct clock *clk, unsigned drives);
 void i82078_reset(struct i82078 *fdc);
 /* Its images are closed first. */
 void i82078_free(struct i82078 *fdc);

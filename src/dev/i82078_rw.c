@@ -359,7 +359,7 @@ int fdc_transfer_loaded(struct i82078 *fdc)
     if (t->head > 1 || t->at > FLOPPY_SECTOR || t->left > 256)
         return -1;
     if (waits && fdc->wait == FDC_WAIT_HOST &&
-        (t->at >= host_bytes(fdc) || t->kind == VERIFY || fdc->unit >= I82078_DRIVES))
+        (t->at >= host_bytes(fdc) || t->kind == VERIFY || fdc->unit >= fdc->drives))
         return -1;
     return 0;
 }

@@ -132,14 +132,23 @@ static int init_ahci(struct machine *m, struct err *err)
     return rc ? err_set(err, -rc, "machine: AHCI: %s", strerror(-rc)) : 0;
 }
 
+static unsigned floppy_drives(const struct pc *pc)
+{
+    unsigned drives = 0;
+
+    for (unsigned n = 0; n < pc->ndisks; n++)
+        drives += pc->disk[n].cfg.bus == DISK_FLOPPY;
+    return drives;
+}
+
 static int init_floppy(struct machine *m, struct err *err)
 {
     struct pc *pc = m->pc;
-    unsigned drive = 0;
+    unsigned drive = 0, drives = (unsigned)min_u64(floppy_drives(pc), I82078_DRIVES);
     int rc = i8237_new(&pc->dma, &m->vm.pio, m->vm.mem);
 
     if (!rc)
-        rc = i82078_new(&pc->fdc, &m->vm.pio, board_gsi(m, 6), pc->dma, m->vm.clock);
+        rc = i82078_new(&pc->fdc, &m->vm.pio, board_gsi(m, 6), pc->dma, m->vm.clock, drives);
     if (rc)
         return err_set(err, -rc, "machine: floppy controller: %s", strerror(-rc));
     for (unsigned n = 0; n < pc->ndisks; n++) {
@@ -197,11 +206,9 @@ void pc_disks_dispose(struct pc *pc)
 void pc_disks_fill_cmos(struct machine *m)
 {
     struct pc *pc = m->pc;
-    unsigned drives = 0;
+    unsigned drives = floppy_drives(pc);
     u8 types = 0, equipment = mc146818_cmos(m->rtc, 0x14);
 
-    for (unsigned n = 0; n < pc->ndisks; n++)
-        drives += pc->disk[n].cfg.bus == DISK_FLOPPY;
     for (unsigned n = 0; n < drives; n++)
         types |= (u8)(i82078_cmos_type(pc->fdc, n) << (n ? 0 : 4));
     mc146818_set_cmos(m->rtc, 0x10, types);

@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     rig_open(&g.rig);
     pthread_mutex_lock(&g.rig.lock);
     BUG_ON(mem_new(&g.mem, 128 * KiB, &g.rig.mmio, &err) || i8237_new(&g.dma, &g.rig.pio, g.mem) ||
-           i82078_new(&g.fdc, &g.rig.pio, wire_irq(&g.irq6), g.dma, g.rig.clk));
+           i82078_new(&g.fdc, &g.rig.pio, wire_irq(&g.irq6), g.dma, g.rig.clk, 2));
     for (unsigned i = 0; i < 2; i++) {
         g.m[i] = memdisk_new(i ? 100 * KiB : 160 * KiB, i);
         g.blk[i] = memdisk_block(g.m[i], &g.rig.lock);

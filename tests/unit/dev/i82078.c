@@ -25,7 +25,7 @@ static void open_with(u64 kib, bool read_only)
     disk = memdisk_new(kib * 1024, read_only);
     blk = memdisk_block(disk, &rig.lock);
     BUG_ON(mem_new(&mem, 1 * MiB, &rig.mmio, &err) || i8237_new(&dma, &rig.pio, mem) ||
-           i82078_new(&fdc, &rig.pio, wire_irq(&irq6), dma, rig.clk));
+           i82078_new(&fdc, &rig.pio, wire_irq(&irq6), dma, rig.clk, 1));
     CHECK_EQ(i82078_insert(fdc, 0, blk), 0);
 }
 
@@ -157,11 +157,13 @@ static void finds_the_disk(void)
     CHECK_EQ(get(), 2);
     CHECK_EQ(res[0], 0x20);
     CHECK_EQ(in8(&rig, 0x3f7), 0);
-    PUT(0x07, 2); /* no such drive: no track 0 */
-    settle();
-    PUT(0x08);
-    CHECK_EQ(get(), 2);
-    CHECK_EQ(res[0], 0x72);
+    for (u8 absent = 1; absent < 4; absent++) { /* no drive: no track 0 */
+        PUT(0x07, absent);
+        settle();
+        PUT(0x08);
+        CHECK_EQ(get(), 2);
+        CHECK_EQ(res[0], 0x70 | absent);
+    }
     seek(0, 40);
     PUT(0x4a, 0x04);
     settle();
@@ -373,7 +375,7 @@ static void state_moves(void)
     i82078_free(fdc);
     i8237_free(dma);
     BUG_ON(i8237_new(&dma, &rig.pio, mem) ||
-           i82078_new(&fdc, &rig.pio, wire_irq(&irq6), dma, rig.clk));
+           i82078_new(&fdc, &rig.pio, wire_irq(&irq6), dma, rig.clk, 1));
     CHECK_EQ(i82078_insert(fdc, 0, blk), 0);
     CHECK_EQ(state_load(&d, &i8237_state, dma, &err), 0);
     CHECK_EQ(state_load(&s, &i82078_state, fdc, &err), 0);
