@@ -71,7 +71,7 @@ struct i82078 {
     struct fdc_transfer t;
     u8 buf[FLOPPY_SECTOR];
     struct floppy drive[I82078_DRIVES];
-    unsigned drives; /* that are there */
+    unsigned drives;                   /* that are there */
     u64 reset_due, step_due, exec_due; /* ns; 0: not set */
 
     struct timer reset_timer, step_timer, exec_timer;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A wire that is high while any of its inputs is: A20 from two ports, a shared interrupt line.
+ * A wire that is high while any of its inputs is: a shared interrupt line.
  * Driven under the machine's lock. An input's last level stays until it is driven again.
  */
 #pragma once

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * System control port A of the PS/2, port 92h: fast A20 gate and fast CPU reset (ICH data
- * sheets, "PORT92"). The machine ORs the A20 wire with the keyboard controller's. Left out:
- * security lock and disk LEDs, whose bits are only remembered.
+ * sheets, "PORT92"). Left out: security lock and disk LEDs, whose bits are only remembered.
+ *
+ * The chip sets OR the A20 wire with the keyboard controller's. Here the last write to either
+ * counts, as in other virtual PCs: SeaBIOS leaves this one on, and DOS's HIMEM switches the other.
  * Runs under the machine's lock.
  */
 #include "dev/port92.h"

@@ -253,7 +253,7 @@ static int init_isa(struct machine *m)
         i8042_new(&m->kbc, pio, board_gsi(m, 1), board_gsi(m, 12), orgate_input(&m->a20, 0), reset);
 
     if (!rc)
-        rc = port92_new(&m->port92, pio, orgate_input(&m->a20, 1), reset);
+        rc = port92_new(&m->port92, pio, orgate_input(&m->a20, 0), reset);
     return rc;
 }
 
@@ -373,8 +373,8 @@ void board_reset(struct machine *m)
     fwcfg_reset(m->fwcfg);
     for (unsigned n = 0; n < m->cfg->nserial; n++)
         ns16550a_reset(m->uart[n]);
-    i8042_reset(m->kbc);
     port92_reset(m->port92);
+    i8042_reset(m->kbc); /* last: its output port starts with A20 on */
     mc146818_reset(m->rtc);
     hpet_reset(m->hpet);
     i8254_reset(m->pit);
@@ -420,8 +420,6 @@ void board_fill_cmos(struct machine *m)
 
 void board_enable_a20(struct machine *m)
 {
-    bus_write(&m->vm.pio, 0x64, 1, 0xd1); /* write output port: no reset, A20 low */
-    bus_write(&m->vm.pio, 0x60, 1, 0xdd);
     bus_write(&m->vm.pio, 0x92, 1, 0x02);
 }
 

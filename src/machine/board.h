@@ -45,7 +45,7 @@ struct machine {
     struct ioapic *ioapic;
     struct i8259 *pic;
     struct board_gsi gsi[BOARD_GSIS];
-    struct orgate a20;
+    struct orgate a20; /* one input, driven by kbc and port92: the last write counts; loaded last */
     struct i8254 *pit;
     struct port61 *port61;
     struct hpet *hpet;
@@ -87,8 +87,7 @@ void board_reset(struct machine *m);
 struct irq board_gsi(struct machine *m, unsigned n);
 /* Memory sizes where PC firmware leaves them in CMOS or looks for them. */
 void board_fill_cmos(struct machine *m);
-/* A20 on by port 92h, with the keyboard controller's line low: the chipset ORs the two, so this
-   leaves both ways of switching it to the guest. */
+/* A20 on, as port 92h shows. */
 void board_enable_a20(struct machine *m);
 struct fw_platform board_platform(const struct machine *m);
 /* Puts --kernel with its modules into memory and the first CPU at its entry point. */

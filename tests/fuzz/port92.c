@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Port 92h and another source of A20 through the OR gate the machine uses; the debug exit. */
+/* Port 92h and another source of A20 through an OR gate; the debug exit. */
 #include "dev/port92.h"
 #include "dev/debugexit.h"
 #include "dev/orgate.h"

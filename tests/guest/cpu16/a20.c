@@ -71,11 +71,30 @@ static void i8042(void)
     check_line(false);
     output_port(0xdf);
     check_line(true);
-    outb(0x92, (inb(0x92) & 0xfe) | 2);
+}
+
+/* SeaBIOS leaves port 92h on; HIMEM of DOS then uses the keyboard controller. */
+static void last_write_counts(void)
+{
+    test("last write counts");
+    u8 v = inb(0x92) & 0xfc;
+    outb(0x92, v | 2);
+    output_port(0xdd);
+    check_line(false);
+    CHECK_EQ(inb(0x92) & 2, 2);
+    outb(0x92, v | 2);
+    check_line(true);
+    outb(0x92, v);
+    check_line(false);
+    output_port(0xdf);
+    check_line(true);
+    outb(0x92, v | 2);
+    check_line(true);
 }
 
 GUEST("a20")
 {
     port92();
     i8042();
+    last_write_counts();
 }
