@@ -59,7 +59,7 @@ static unsigned core_bits(const struct vcpu *c)
 {
     unsigned n = 0;
 
-    while ((1u << n) < c->vm->ncpus)
+    while ((1u << n) < vm_package_cpus(c->vm))
         n++;
     return n;
 }
@@ -85,6 +85,7 @@ static void leaf_vendor(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 static void leaf_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
     const u32 *word = c->vm->model.word;
+    unsigned cores = vm_package_cpus(c->vm);
 
     r->eax = c->vm->model.signature;
     r->ebx = c->index << 24;
@@ -98,8 +99,8 @@ static void leaf_features(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
     r->edx = word[CPUID_1_EDX];
     if (c->lapic && !(lapic_base(c->lapic) & LAPIC_BASE_EN))
         r->edx &= ~BIT(X86_APIC % 32);
-    if (c->vm->ncpus > 1 && vcpu_has(c, X86_APIC)) {
-        r->ebx |= (vcpu_is_amd(c) ? c->vm->ncpus : 1u << core_bits(c)) << 16;
+    if (cores > 1 && vcpu_has(c, X86_APIC)) {
+        r->ebx |= (vcpu_is_amd(c) ? cores : 1u << core_bits(c)) << 16;
         r->edx |= BIT(X86_HTT % 32);
     }
 }
@@ -114,7 +115,7 @@ static void leaf_descriptors(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 /* Leaf 4 and AMD's 8000001Dh: the same form but for the count of cores in the package. */
 static void fill_cache(const struct vcpu *c, const struct cache *cache, struct cpuid_regs *r)
 {
-    u32 sharing = cache->shared ? c->vm->ncpus - 1 : 0;
+    u32 sharing = cache->shared ? vm_package_cpus(c->vm) - 1 : 0;
 
     r->eax = cache->type | (u32)cache->level << 5 | BIT(8) | sharing << 14;
     r->ebx = (cache->line - 1u) | (cache->ways - 1u) << 22;
@@ -166,7 +167,7 @@ static void leaf_topology(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
         r->ecx |= 1u << 8;
     } else if (subleaf == 1) { /* cores of the package */
         r->eax = core_bits(c);
-        r->ebx = c->vm->ncpus;
+        r->ebx = vm_package_cpus(c->vm);
         r->ecx |= 2u << 8;
     }
 }
@@ -299,13 +300,15 @@ static void leaf_addresses(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
     r->eax = m->phys_bits | (u32)m->virt_bits << 8;
     r->ebx = m->word[CPUID_8000_0008_EBX];
     if (vcpu_is_amd(c))
-        r->ecx = (c->vm->ncpus - 1) | core_bits(c) << 12;
+        r->ecx = (vm_package_cpus(c->vm) - 1) | core_bits(c) << 12;
 }
 
 static void leaf_amd_topology(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)
 {
-    if (vcpu_has(c, X86_TOPOEXT)) /* one node, one thread for each core */
-        *r = (struct cpuid_regs){c->index, c->index & 0xff, 0, 0};
+    unsigned cores = vm_package_cpus(c->vm);
+
+    if (vcpu_has(c, X86_TOPOEXT)) /* a package is a node; one thread for each core */
+        *r = (struct cpuid_regs){c->index, c->index % cores & 0xff, c->index / cores & 0xff, 0};
 }
 
 static void leaf_ext_features2(struct vcpu *c, u32 subleaf, struct cpuid_regs *r)

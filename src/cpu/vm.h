@@ -35,6 +35,7 @@ struct vm {
     struct trace trace;
 
     unsigned ncpus;
+    unsigned sockets; /* packages they are in; 0 is 1. With more, 2^n CPUs in each */
     struct vcpu *cpu[VM_MAX_CPUS];
 
     _Atomic u64 a20_mask; /* ANDed to every physical address */
@@ -53,6 +54,12 @@ struct vm {
 
 /* 64 random bits for the guest: the seam through which entropy enters. Any thread. */
 u64 vm_random(struct vm *vm);
+
+/* How many CPUs share a package: its cores. */
+static inline unsigned vm_package_cpus(const struct vm *vm)
+{
+    return vm->sockets > 1 ? vm->ncpus / vm->sockets : vm->ncpus;
+}
 
 /* Line A20: off clears bit 20 of physical addresses. Any thread. */
 void vm_set_a20(struct vm *vm, bool on);

@@ -4,6 +4,7 @@
 #include "ctl/option_set.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,14 +53,27 @@ int option_set_memory(struct machine_config *cfg, const struct option_def *def, 
     return 0;
 }
 
+/* N[,sockets=S]: APIC IDs count up without gaps, so packages hold a power of two of CPUs. */
 int option_set_cpus(struct machine_config *cfg, const struct option_def *def, const char *value,
                     struct err *err)
 {
-    u64 n;
+    static const char key[] = ",sockets=";
+    const char *comma = strchr(value, ',');
+    size_t len = comma ? (size_t)(comma - value) : strlen(value);
+    u64 n = 0, sockets = 1, each;
+    char count[16];
 
-    if (!parse_size(value, &n) || n < 1 || n > VM_MAX_CPUS)
+    snprintf(count, sizeof(count), "%.*s", (int)len, value);
+    if (len >= sizeof(count) || !parse_size(count, &n) || n < 1 || n > VM_MAX_CPUS)
         return err_set(err, EINVAL, "'%.40s' is not a number from 1 to %d", value, VM_MAX_CPUS);
+    if (comma && (strncmp(comma, key, strlen(key)) != 0 ||
+                  !parse_size(comma + strlen(key), &sockets) || !sockets))
+        return err_set(err, EINVAL, "'%.40s': after the number there is sockets=S only", value);
+    each = n / sockets;
+    if (sockets > 1 && (n % sockets || each & (each - 1)))
+        return err_set(err, EINVAL, "'%.40s': each socket has 1, 2, 4, 8, 16 or 32 CPUs", value);
     cfg->cpus = (unsigned)n;
+    cfg->sockets = (unsigned)sockets;
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 struct fw_platform {
     unsigned ncpus;   /* local APIC IDs are 0 … ncpus - 1 */
+    unsigned sockets; /* for SMBIOS: packages, with as many of them in each; 0 is 1 */
     u64 memory;       /* bytes of RAM, for SMBIOS; where it lies comes from struct mem */
     unsigned nserial; /* 16550s at the usual four places, 0 … 4 */
     bool has_hpet;    /* at hpet_base */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * DMTF DSP0134 (SMBIOS) 2.8.0: BIOS, system, chassis, one processor with all CPUs as its cores,
- * the memory array, its one device and address ranges, boot status. Caches, slots and ports are
- * left out, as is a UUID (all zeros: not present).
+ * DMTF DSP0134 (SMBIOS) 2.8.0: BIOS, system, chassis, a processor for each package with its CPUs as
+ * cores, the memory array, its one device and address ranges, boot status. Caches, slots and ports
+ * are left out, as is a UUID (all zeros: not present).
  */
 #include "fw/smbios.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define NO_HANDLE   0xffff
@@ -110,12 +111,15 @@ static void chassis(struct build *s, const struct fw_platform *plat) /* 7.4 */
     end(s);
 }
 
-static void processor(struct build *s, const struct fw_platform *plat) /* 7.5 */
+static void processor(struct build *s, const struct fw_platform *plat, unsigned n,
+                      unsigned ncores) /* 7.5 */
 {
-    u8 cores = (u8)min_u64(plat->ncpus, 255);
+    u8 cores = (u8)min_u64(ncores, 255);
+    char name[16];
 
-    begin(s, 4, 0x2a, 0x0400);
-    string(s, "CPU 0");
+    snprintf(name, sizeof(name), "CPU %u", n);
+    begin(s, 4, 0x2a, (u16)(0x0400 + n));
+    string(s, name);
     buf_u8(s->b, 3); /* central processor */
     buf_u8(s->b, 1); /* family: other */
     string(s, plat->cpu_vendor);
@@ -133,9 +137,17 @@ static void processor(struct build *s, const struct fw_platform *plat) /* 7.5 */
     buf_u8(s->b, cores);
     buf_u8(s->b, cores);
     buf_u8(s->b, cores);
-    buf_u16(s->b, plat->ncpus > 1 ? 0x0c : 0x04); /* 64-bit capable, multi-core */
+    buf_u16(s->b, ncores > 1 ? 0x0c : 0x04); /* 64-bit capable, multi-core */
     buf_u16(s->b, 1);
     end(s);
+}
+
+static void processors(struct build *s, const struct fw_platform *plat)
+{
+    unsigned sockets = plat->sockets ? plat->sockets : 1;
+
+    for (unsigned n = 0; n < sockets; n++)
+        processor(s, plat, n, plat->ncpus / sockets);
 }
 
 static void memory_array(struct build *s, u64 bytes) /* 7.17 */
@@ -234,7 +246,7 @@ int smbios_build(struct buf *b, const struct fw_platform *plat, const struct mem
     bios(&s, plat);
     system_info(&s, plat);
     chassis(&s, plat);
-    processor(&s, plat);
+    processors(&s, plat);
     memory_array(&s, plat->memory);
     memory_device(&s, plat->memory);
     memory_range(&s, 0, 0, mem->low);

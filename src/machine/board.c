@@ -180,6 +180,7 @@ static int init_cpus(struct machine *m, struct err *err)
     vm->exact_flags = m->cfg->exact_flags || m->cfg->lockstep;
     vm->lockstep = m->cfg->lockstep != NULL;
     vm->ncpus = m->cfg->cpus;
+    vm->sockets = m->cfg->sockets;
     rc = lapic_bus_new(&m->lapic_bus);
     for (unsigned n = 0; n < vm->ncpus && !rc; n++) {
         struct vcpu *c;
@@ -429,6 +430,7 @@ struct fw_platform board_platform(const struct machine *m)
 
     return (struct fw_platform){
         .ncpus = m->vm.ncpus,
+        .sockets = m->vm.sockets,
         .memory = m->vm.mem->size,
         .nserial = m->cfg->nserial,
         .has_hpet = true,

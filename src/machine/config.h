@@ -37,7 +37,8 @@ struct machine_config {
     char *rtc;      /* as rtcbase_parse takes it; NULL: utc */
     u64 memory;     /* bytes */
     unsigned cpus;
-    char *cpu; /* as cpu_model_parse takes it */
+    unsigned sockets; /* packages of the same size, a power of two; 0: one, of any size */
+    char *cpu;        /* as cpu_model_parse takes it */
     char *engine;
     u32 code_cache; /* bytes; 0: the default */
     bool exact_flags;

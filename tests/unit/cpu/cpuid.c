@@ -239,6 +239,37 @@ static void topology(void)
     guest_free(g);
 }
 
+/* Two CPUs in each of two packages, then each in its own. */
+static void packages(void)
+{
+    struct guest *g = guest_of("x86-64-v3", 4);
+    struct cpuid_regs r;
+
+    g->c->index = 3;
+    g->vm.sockets = 2;
+    CHECK_EQ(cpu_cpuid(g->c, 1, 0).ebx, 3u << 24 | 2 << 16 | 8 << 8);
+    r = cpu_cpuid(g->c, 0xb, 1);
+    CHECK_EQ(r.eax, 1);
+    CHECK_EQ(r.ebx, 2);
+    CHECK_EQ(r.edx, 3);
+    CHECK_EQ(cpu_cpuid(g->c, 0x80000008, 0).ecx, 1 << 12 | 1);
+    CHECK_EQ(cpu_cpuid(g->c, 0x8000001d, 3).eax >> 14, 1);
+    r = cpu_cpuid(g->c, 0x8000001e, 0);
+    CHECK_EQ(r.eax, 3);
+    CHECK_EQ(r.ebx, 1);
+    CHECK_EQ(r.ecx, 1);
+    g->vm.sockets = 4;
+    r = cpu_cpuid(g->c, 1, 0);
+    CHECK_EQ(r.ebx, 3u << 24 | 8 << 8);
+    CHECK(!(r.edx & BIT(28)));
+    r = cpu_cpuid(g->c, 0xb, 1);
+    CHECK_EQ(r.eax, 0);
+    CHECK_EQ(r.ebx, 1);
+    CHECK_EQ(cpu_cpuid(g->c, 0x80000008, 0).ecx, 0);
+    g->c->index = 0;
+    guest_free(g);
+}
+
 /* Size in bytes from the form that leaves 4 and 8000001Dh share. */
 static u64 cache_size(struct cpuid_regs r)
 {
@@ -339,6 +370,7 @@ int main(void)
     TEST_RUN(basic_leaves);
     TEST_RUN(xsave_leaf);
     TEST_RUN(topology);
+    TEST_RUN(packages);
     TEST_RUN(caches_agree);
     TEST_RUN(hypervisor_leaves);
     TEST_RUN(extended_leaves);

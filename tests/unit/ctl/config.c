@@ -88,7 +88,7 @@ static void all_options(void)
 {
     struct parse p =
         args("--kernel k --initrd=i --append a=b --module m,x=y --module n --memory 1G "
-             "--cpus 4 --cpu max,-avx --engine interp --serial none --serial unix:/s "
+             "--cpus 4,sockets=2 --cpu max,-avx --engine interp --serial none --serial unix:/s "
              "--debug-exit --testdev --no-reboot --trace io,msr --trace-file t "
              "--name vm");
 
@@ -96,7 +96,7 @@ static void all_options(void)
     CHECK(equal(p.cfg.kernel, "k") && equal(p.cfg.initrd, "i") && equal(p.cfg.append, "a=b"));
     CHECK(p.cfg.nmodules == 2 && equal(p.cfg.module[0], "m,x=y") && equal(p.cfg.module[1], "n"));
     CHECK_EQ(p.cfg.memory, GiB);
-    CHECK_EQ(p.cfg.cpus, 4);
+    CHECK(p.cfg.cpus == 4 && p.cfg.sockets == 2);
     CHECK(equal(p.cfg.cpu, "max,-avx") && equal(p.cfg.engine, "interp"));
     CHECK(p.cfg.nserial == 2 && equal(p.cfg.serial[1], "unix:/s"));
     CHECK(p.cfg.debug_exit && p.cfg.testdev && p.cfg.no_reboot);
@@ -147,6 +147,20 @@ static void wrong_options(void)
     check_error(args("--testdev=1"), "--testdev takes no value");
     check_error(args("--cpus 0"), "--cpus: '0' is not a number from 1 to 64");
     check_error(args("--cpus 65"), "--cpus: '65' is not a number from 1 to 64");
+    check_error(args("--cpus 0000000000000000002"),
+                "--cpus: '0000000000000000002' is not a number from 1 to 64");
+    check_error(args("--cpus 2,socket=2"),
+                "--cpus: '2,socket=2': after the number there is sockets=S only");
+    check_error(args("--cpus 2,sockets=0"),
+                "--cpus: '2,sockets=0': after the number there is sockets=S only");
+    check_error(args("--cpus 2,sockets=2,"),
+                "--cpus: '2,sockets=2,': after the number there is sockets=S only");
+    check_error(args("--cpus 4,sockets=3"),
+                "--cpus: '4,sockets=3': each socket has 1, 2, 4, 8, 16 or 32 CPUs");
+    check_error(args("--cpus 6,sockets=2"),
+                "--cpus: '6,sockets=2': each socket has 1, 2, 4, 8, 16 or 32 CPUs");
+    check_error(args("--cpus 2,sockets=4"),
+                "--cpus: '2,sockets=4': each socket has 1, 2, 4, 8, 16 or 32 CPUs");
     check_error(args("--engine kvm"), "--engine: no engine 'kvm'; there are auto, dbt and interp");
     check_error(args("--serial tcp:1"),
                 "--serial: 'tcp:1' is not stdio, none, file:PATH or unix:PATH");

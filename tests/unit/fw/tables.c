@@ -240,15 +240,16 @@ static unsigned walk_smbios(struct guest *g, gpa_t entry, unsigned seen[128], un
     return n;
 }
 
-static void check_smbios(u64 size, unsigned ranges)
+static void check_smbios(u64 size, unsigned ranges, unsigned sockets)
 {
-    static const u8 want[] = {0, 1, 3, 4, 16, 17, 32, 127};
+    static const u8 want[] = {0, 1, 3, 16, 17, 32, 127};
     struct fw_platform plat = test_platform(2);
     unsigned seen[128] = {0}, largest = 0;
     gpa_t rsdp, entry;
     struct guest g;
 
     plat.memory = size;
+    plat.sockets = sockets;
     g = with_tables(size, &plat, &rsdp);
     entry = find(&g, "_SM_");
     CHECK_EQ(sum(mem_ptr(g.mem, entry), 0x1f), 0);
@@ -258,14 +259,15 @@ static void check_smbios(u64 size, unsigned ranges)
     CHECK_EQ(guest_u32(&g, entry + 8) & 0xffff, largest);
     for (unsigned i = 0; i < sizeof(want); i++)
         CHECK_EQ(seen[want[i]], 1);
+    CHECK_EQ(seen[4], sockets ? sockets : 1);
     CHECK_EQ(seen[19], ranges);
     guest_free(&g);
 }
 
 static void test_smbios(void)
 {
-    check_smbios(64 * MiB, 1);
-    check_smbios(5 * GiB, 2);
+    check_smbios(64 * MiB, 1, 0);
+    check_smbios(5 * GiB, 2, 2);
 }
 
 static void test_bios_data_area(void)
