@@ -2,6 +2,7 @@
 #include "cpu/walk.h"
 
 #include "cpu/access.h"
+#include "cpu/lockstep.h"
 
 #define MAX_LEVELS 5
 /* Walks that start over because another CPU changed an entry meanwhile. */
@@ -44,6 +45,8 @@ static no_tsan bool update_entry(struct vcpu *c, const struct path *p, struct en
 
     if ((e->val & set) == set || !e->host || e->fixed)
         return true;
+    if (unlikely(c->trial != NULL)) /* the TLB would remember what is taken back */
+        trial_give_up(c->trial);
     if (p->entry_size == 8) {
         u64 old = e->val;
         ok = __atomic_compare_exchange_n((u64 *)(void *)e->host, &old, e->val | set, false,

@@ -3,7 +3,8 @@
  * --lockstep interp: each block of translated code is run by the interpreter first, its writes to
  * memory are taken back, and then by itself; registers, flags, vector state, exceptions and what
  * was written must be the same. Blocks are not chained, and end before whatever the interpreter
- * executes anyway. Code that touches devices or writes to code runs once, by the interpreter.
+ * executes anyway. Code that touches devices, writes to code or has a page walk set accessed or
+ * dirty bits runs once, by the interpreter.
  *
  * Flags that an instruction of the block leaves undefined are not compared.
  */
@@ -111,11 +112,19 @@ static bool try_interpreter(struct vcpu *c, struct lockstep *l, unsigned n)
     return ok;
 }
 
-/* Of the instructions of a block, whose bytes are still those that were translated. */
-static u32 undefined_flags(const struct vcpu *c, const struct tb *tb)
+static bool is_pushf(ZydisMnemonic m)
+{
+    return m == ZYDIS_MNEMONIC_PUSHF || m == ZYDIS_MNEMONIC_PUSHFD || m == ZYDIS_MNEMONIC_PUSHFQ;
+}
+
+/* Of the instructions of a block, whose bytes are still those that were translated. *stored: they
+   may be in memory as well. */
+static u32 undefined_flags(const struct vcpu *c, const struct tb *tb, bool *stored)
 {
     const u8 *host = c->vm->mem->ram + ((u64)tb->page << PAGE_SHIFT);
     u32 undefined = 0;
+
+    *stored = false;
 
     for (unsigned k = 0, at = tb->off; k < tb->n && at < PAGE_SIZE; k++) {
         ZydisDecodedInstruction zi;
@@ -125,21 +134,24 @@ static u32 undefined_flags(const struct vcpu *c, const struct tb *tb)
             return EFLAGS_ARITH; /* the last one, which goes on in the next page */
         if (zi.cpu_flags)
             undefined |= (u32)zi.cpu_flags->undefined & EFLAGS_ARITH;
+        *stored |= is_pushf(zi.mnemonic);
         at += zi.length;
     }
     return undefined;
 }
 
 /* The accessed and dirty bits of a page table may have been set in one run and not in the other. */
-static bool differs(const struct trial_write *w)
+static bool differs(const struct trial_write *w, u32 undefined)
 {
     u64 now = 0, mask = w->size >= 4 ? ~(u64)(PTE_A | PTE_D) : ~(u64)0;
 
+    if (w->size >= 2)
+        mask &= ~(u64)undefined;
     memcpy(&now, w->host, w->size);
     return (now ^ w->new) & mask;
 }
 
-static bool same_memory(const struct trial *t)
+static bool same_memory(const struct trial *t, u32 undefined)
 {
     for (unsigned n = 0; n < t->n; n++) { /* the last write to a place counts */
         const struct trial_write *w = &t->write[n];
@@ -148,7 +160,7 @@ static bool same_memory(const struct trial *t)
             if (t->write[k].host < w->host + w->size &&
                 w->host < t->write[k].host + t->write[k].size)
                 last = false;
-        if (last && differs(w))
+        if (last && differs(w, undefined))
             return false;
     }
     return true;
@@ -222,9 +234,10 @@ static bool run_translated(struct vcpu *c, u64 code)
     return raises;
 }
 
-static void compare(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool raises)
+static bool same(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool raises)
 {
-    u32 flags = ~undefined_flags(c, tb);
+    bool stored;
+    u32 undefined = undefined_flags(c, tb, &stored);
 
     memcpy((u8 *)l->other + STATE_FROM, l->wanted, STATE_SIZE);
     if (raises && !l->raises && c->ip == l->other->rip) {
@@ -232,7 +245,13 @@ static void compare(struct vcpu *c, struct lockstep *l, const struct tb *tb, boo
         l->other->excp = c->excp;
         l->raises = true;
     }
-    if (raises == l->raises && same_state(c, l->other, flags, raises) && same_memory(&l->trial))
+    return raises == l->raises && same_state(c, l->other, ~undefined, raises) &&
+           same_memory(&l->trial, stored ? undefined : 0);
+}
+
+static void compare(struct vcpu *c, struct lockstep *l, const struct tb *tb, bool raises)
+{
+    if (same(c, l, tb, raises))
         return;
     report(c, l, tb, raises);
     c->vm->crash = "lockstep: the engines differ";
