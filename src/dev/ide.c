@@ -2,7 +2,8 @@
 /*
  * The task file of an IDE channel (ATA/ATAPI-6, chapters 6 and 9): which drive answers, what both
  * hear, software reset, the data register in 8, 16 and 32 bits, INTRQ.
- * A drive that is not there reads as 0 beside one that is; a channel without any reads as ones.
+ * What is not there reads as 0, beside a drive or on a channel without any: a host pulls DD7 down,
+ * so that nothing looks busy there, and firmware that waits for BSY goes on.
  * All of it runs under the machine's lock.
  */
 #include "dev/ide.h"
@@ -57,15 +58,9 @@ static void drive_ready(void *opaque)
     ide_service(opaque);
 }
 
-/* What registers read as that no drive drives. */
-static u8 nobody(const struct ide_channel *c)
-{
-    return c->drive[0].present || c->drive[1].present ? 0 : 0xff;
-}
-
 static u8 status(struct ide_channel *c)
 {
-    return selected(c)->present ? selected(c)->r.status : nobody(c);
+    return selected(c)->present ? selected(c)->r.status : 0;
 }
 
 static u8 read_register(struct ide_channel *c, unsigned reg)
@@ -74,7 +69,7 @@ static u8 read_register(struct ide_channel *c, unsigned reg)
     bool hob = c->control & CONTROL_HOB;
 
     if (!selected(c)->present)
-        return nobody(c);
+        return 0;
     switch (reg) {
     case REG_ERROR:
         return r->error;

@@ -482,6 +482,27 @@ static u32 sense(void)
     return taken[2] << 16 | taken[12] << 8 | taken[13];
 }
 
+/* Firmware waits for BSY to go before it knows that nothing is there. */
+static void empty_channels_are_not_busy(void)
+{
+    static const u16 base[2] = {0x1f0, 0x170};
+    struct piix_ide_config cfg = {0};
+
+    open_ide();
+    piix_ide_free(ide);
+    BUG_ON(piix_ide_new(&ide, p.pci, DEVFN, &p.rig.pio, wire_irq(&irq14), wire_irq(&irq15), &cfg));
+    for (unsigned i = 0; i < 4; i++) {
+        out8(&p.rig, base[i / 2] + 6u, i & 1 ? 0xb0 : 0xa0);
+        CHECK_EQ(in8(&p.rig, base[i / 2] + 7u), 0);
+        CHECK_EQ(in8(&p.rig, base[i / 2] + 0x206u), 0);
+        out8(&p.rig, base[i / 2] + 7u, 0xec);
+        CHECK_EQ(in8(&p.rig, base[i / 2] + 7u), 0);
+        CHECK_EQ(in8(&p.rig, base[i / 2] + 2u), 0);
+    }
+    CHECK(!irq14.level && !irq15.level);
+    close_ide();
+}
+
 static void packets_by_pio(void)
 {
     static const u8 read10[12] = {0x28, 0, 0, 0, 0, 7, 0, 0, 3};
@@ -655,6 +676,7 @@ int main(void)
     TEST_RUN(errors_of_the_bus_master);
     TEST_RUN(errors_of_the_image);
     TEST_RUN(resets_and_signatures);
+    TEST_RUN(empty_channels_are_not_busy);
     TEST_RUN(packets_by_pio);
     TEST_RUN(packets_by_dma);
     TEST_RUN(discs_change);
