@@ -12,3 +12,7 @@ struct pci_bus {
 /* Maps every bar where its register says, if there is room: a bar that meets another claim is
    not mapped until that one goes. */
 void pci_bus_remap(struct pci_bus *bus);
+
+/* Of a device with MSI-X: after its capability or command register may have changed; after RST#. */
+void pci_msix_config_written(struct pci_device *dev);
+void pci_msix_reset(struct pci_device *dev);

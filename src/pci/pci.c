@@ -108,6 +108,8 @@ void pci_config_write(struct pci_bus *bus, u8 devfn, unsigned off, unsigned size
     if (touches(off, size, PCI_COMMAND, 2) || touches(off, size, PCI_BAR0, 4 * PCI_BARS) ||
         touches(off, size, PCI_ROM_BAR, 4))
         pci_bus_remap(bus);
+    if (dev->msix)
+        pci_msix_config_written(dev);
     if (dev->ops && dev->ops->config_written)
         dev->ops->config_written(dev->opaque, off, size);
 }
@@ -154,6 +156,8 @@ void pci_device_dispose(struct pci_device *dev)
     if (!dev->bus)
         return;
     pci_device_reset(dev);
+    if (dev->msix)
+        pthread_mutex_destroy(&dev->msix->lock);
     dev->bus->device[dev->devfn] = NULL;
     dev->bus = NULL;
 }
@@ -162,6 +166,8 @@ void pci_device_reset(struct pci_device *dev)
 {
     pci_set_intx(dev, false);
     memcpy(dev->config, dev->reset_config, sizeof(dev->config));
+    if (dev->msix)
+        pci_msix_reset(dev);
     pci_bus_remap(dev->bus);
 }
 

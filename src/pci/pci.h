@@ -18,6 +18,8 @@
 #define PCI_ROM             PCI_BARS /* the expansion ROM's place among the bars */
 #define PCI_UNMAPPED        UINT64_MAX
 #define PCI_PIRQS           4u
+#define PCI_MSIX_VECTORS    128u /* at most */
+#define PCI_MSIX_ENTRY      16u  /* bytes of the table for each */
 
 #define PCI_VENDOR_ID     0x00u
 #define PCI_DEVICE_ID     0x02u
@@ -63,6 +65,15 @@ struct pci_device_ops {
     void (*config_read)(void *opaque, unsigned off, unsigned size);
 };
 
+/* Embedded in a device that has MSI-X; see pci_add_msix. */
+struct pci_msix {
+    unsigned vectors;
+    pthread_mutex_t lock; /* guards what follows; last in order */
+    u8 table[PCI_MSIX_VECTORS * PCI_MSIX_ENTRY];
+    u8 pending[PCI_MSIX_VECTORS / 8];
+    bool enabled, function_masked, can_send; /* what the configuration space says */
+};
+
 /* Embedded in the device. Filled by pci_device_init and the calls after it, then read only. */
 struct pci_device {
     struct pci_bus *bus;
@@ -76,6 +87,8 @@ struct pci_device {
     struct pci_bar bar[PCI_BARS + 1];
     u8 cap_end;  /* where the next capability goes */
     u8 msi;      /* offset of the MSI capability, 0: none */
+    u8 msix_cap; /* … and of MSI-X */
+    struct pci_msix *msix;
     bool intx;   /* what the device drives */
     bool raised; /* what the bus sees of it */
 };
@@ -136,6 +149,14 @@ void pci_add_msi(struct pci_device *dev);
 bool pci_msi_enabled(const struct pci_device *dev);
 void pci_send_msi(struct pci_device *dev);
 
+/* MSI-X with `vectors` vectors; table and pending bits are the 4 KiB of memory bar `bar`. `msix` is
+   all 0 and lives as long as the function. */
+void pci_add_msix(struct pci_device *dev, struct pci_msix *msix, unsigned bar, unsigned vectors);
+bool pci_msix_enabled(const struct pci_device *dev);
+/* Sends it, or leaves it pending while it is masked. Harmless for a vector that there is not, or
+   while MSI-X is off. Any thread. */
+void pci_msix_send(struct pci_device *dev, unsigned vector);
+
 /* Drives the function's INTx. A device with MSI looks at pci_msi_enabled first. */
 void pci_set_intx(struct pci_device *dev, bool level);
 
@@ -149,3 +170,6 @@ must_check int pci_dma_write(struct pci_device *dev, gpa_t gpa, const void *from
    table's `loaded`: it refuses changes of what no guest can write, and maps the bars. */
 extern const struct state_field pci_device_fields[];
 must_check int pci_device_loaded(struct pci_device *dev);
+/* Likewise of struct pci_msix, as a field of its own; pci_msix_loaded after pci_device_loaded. */
+extern const struct state_field pci_msix_fields[];
+must_check int pci_msix_loaded(struct pci_device *dev);

@@ -205,6 +205,86 @@ static void msi(void)
     close_bus();
 }
 
+#define MSIX_BAR 0xe0020000u
+
+static void msix_entry(unsigned vector, u32 addr, u32 data, u32 masked)
+{
+    u32 at = MSIX_BAR + 16 * vector;
+
+    bus_write(&rig.mmio, at, 4, addr);
+    bus_write(&rig.mmio, at + 4, 4, 0);
+    bus_write(&rig.mmio, at + 8, 4, data);
+    bus_write(&rig.mmio, at + 12, 4, masked);
+}
+
+static void open_msix(struct pci_msix *msix, unsigned *at)
+{
+    open_bus();
+    memset(msix, 0, sizeof(*msix));
+    pci_add_msix(&dev, msix, 3, 5);
+    msi_addr = 0;
+    *at = get(PCI_CAP_LIST, 1);
+    set(PCI_BAR0 + 12, 4, MSIX_BAR);
+    set(PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_BME);
+}
+
+static void msix_table_and_capability(void)
+{
+    struct pci_msix msix;
+    unsigned at;
+
+    open_msix(&msix, &at);
+    CHECK_EQ(get(at, 1), 0x11);
+    CHECK_EQ(get(at + 2, 2), 4);
+    CHECK_EQ(get(at + 4, 4), 3);
+    CHECK_EQ(get(at + 8, 4), 0x803);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 12, 4), 1); /* masked after reset */
+    msix_entry(1, 0xfee01007, 0x31, 0xffffffff);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 16, 8), 0xfee01004);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 28, 4), 1);
+    bus_write(&rig.mmio, MSIX_BAR + 80, 4, 0xffffffff); /* behind the last */
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 80, 4), 0);
+    set(at + 2, 2, 0xffff);
+    CHECK_EQ(get(at + 2, 2), 0xc004);
+    CHECK(pci_msix_enabled(&dev));
+    pci_device_reset(&dev);
+    CHECK(!pci_msix_enabled(&dev));
+    close_bus();
+}
+
+static void msix_masking(void)
+{
+    struct pci_msix msix;
+    unsigned at;
+
+    open_msix(&msix, &at);
+    msix_entry(2, 0xfee02000, 0x42, 1);
+    pci_msix_send(&dev, 2); /* not enabled: lost */
+    set(at + 2, 2, 0x8000);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 0x800, 8), 0);
+    pci_msix_send(&dev, 2);
+    pci_msix_send(&dev, 5); /* there is none */
+    CHECK_EQ(msi_addr, 0);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 0x800, 8), 4);
+    msix_entry(2, 0xfee02000, 0x42, 0); /* unmasked: what is pending goes */
+    CHECK_EQ(msi_addr, 0xfee02000);
+    CHECK_EQ(msi_data, 0x42);
+    CHECK_EQ(bus_read(&rig.mmio, MSIX_BAR + 0x800, 8), 0);
+    msi_addr = 0;
+    set(at + 2, 2, 0xc000); /* the function as a whole */
+    pci_msix_send(&dev, 2);
+    CHECK_EQ(msi_addr, 0);
+    set(at + 2, 2, 0x8000);
+    CHECK_EQ(msi_addr, 0xfee02000);
+    msi_addr = 0;
+    set(PCI_COMMAND, 2, PCI_COMMAND_MEM); /* no bus master: it waits */
+    pci_msix_send(&dev, 2);
+    CHECK_EQ(msi_addr, 0);
+    set(PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_BME);
+    CHECK_EQ(msi_addr, 0xfee02000);
+    close_bus();
+}
+
 static void bus_master(void)
 {
     u8 byte = 0x77;
@@ -275,6 +355,8 @@ int main(void)
     TEST_RUN(windows_are_memory);
     TEST_RUN(intx);
     TEST_RUN(msi);
+    TEST_RUN(msix_table_and_capability);
+    TEST_RUN(msix_masking);
     TEST_RUN(bus_master);
     TEST_RUN(is_saved);
     return test_result();
