@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What USB devices, hubs and host controllers have in common: ports, the control pipe, standard
- * requests (Universal Serial Bus Specification 2.0, chapters 8, 9 and 11). See usb.c.
+ * requests (Universal Serial Bus Specification 2.0, chapters 8, 9 and 11; 3.0, chapter 9). See
+ * usb.c.
  *
  * A controller makes one transaction at a time, of at most one packet. A device that has nothing
  * yet answers NAK and is asked again; usb_ready tells its controller that asking is worth while.
@@ -10,7 +11,7 @@
 #pragma once
 #include "base/state.h"
 
-enum usb_speed { USB_LOW, USB_FULL, USB_HIGH, USB_SPEEDS };
+enum usb_speed { USB_LOW, USB_FULL, USB_HIGH, USB_SUPER, USB_SPEEDS };
 
 enum usb_pid { USB_PID_OUT = 0xe1, USB_PID_IN = 0x69, USB_PID_SETUP = 0x2d };
 
@@ -33,6 +34,8 @@ enum {
     USB_SET_CONFIGURATION = 9,
     USB_GET_INTERFACE = 10,
     USB_SET_INTERFACE = 11,
+    USB_SET_SEL = 48,
+    USB_SET_ISOCH_DELAY = 49,
 };
 enum {
     USB_DESC_DEVICE = 1,
@@ -42,6 +45,9 @@ enum {
     USB_DESC_ENDPOINT = 5,
     USB_DESC_QUALIFIER = 6,
     USB_DESC_OTHER_SPEED = 7,
+    USB_DESC_BOS = 15,
+    USB_DESC_CAPABILITY = 16,
+    USB_DESC_COMPANION = 48, /* of a SuperSpeed endpoint */
 };
 
 /* bmRequestType and bRequest in one number, as tables of class requests have them. */
@@ -74,6 +80,8 @@ struct usb_device_ops {
     void (*unhalted)(void *opaque, u8 ep);
     /* A hub's way down to a device; NULL for others. */
     struct usb_device *(*find)(void *opaque, u8 addr, unsigned depth);
+    /* What is at a hub's port, from 1, if that is enabled; NULL for others. */
+    struct usb_device *(*below)(void *opaque, unsigned port);
 };
 
 struct usb_port;

@@ -253,6 +253,16 @@ static struct usb_device *hub_find(void *opaque, u8 addr, unsigned depth)
     return NULL;
 }
 
+static struct usb_device *hub_below(void *opaque, unsigned port)
+{
+    struct usb_hub *hub = opaque;
+    unsigned n = port - 1;
+
+    if (n >= USB_HUB_PORTS || (hub->status[n] & (STATUS_ENABLE | STATUS_SUSPEND)) != STATUS_ENABLE)
+        return NULL;
+    return hub->port[n].dev;
+}
+
 /* A reset takes the power off. */
 static void hub_configured(void *opaque)
 {
@@ -262,8 +272,11 @@ static void hub_configured(void *opaque)
         set_power(hub, i, false);
 }
 
-static const struct usb_device_ops usb_ops = {
-    .control = hub_control, .in = hub_in, .configured = hub_configured, .find = hub_find};
+static const struct usb_device_ops usb_ops = {.control = hub_control,
+                                              .in = hub_in,
+                                              .configured = hub_configured,
+                                              .find = hub_find,
+                                              .below = hub_below};
 static const struct usb_port_ops port_ops = {.connected = port_connected, .ready = port_ready};
 
 int usb_hub_new(struct usb_hub **out)

@@ -72,6 +72,15 @@ static const u8 high_config[] = {
     7, USB_DESC_ENDPOINT, BULK_IN, 2, 0, 2, 0,
     7, USB_DESC_ENDPOINT, BULK_OUT, 2, 0, 2, 0,
 };
+
+static const u8 super_config[] = {
+    9, USB_DESC_CONFIG, 44, 0, 1, 1, 0, 0xc0, 0,
+    9, USB_DESC_INTERFACE, 0, 0, 2, 8, 6, 0x50, 0,
+    7, USB_DESC_ENDPOINT, BULK_IN, 2, 0, 4, 0,
+    6, USB_DESC_COMPANION, 15, 0, 0, 0, /* bursts of 16 */
+    7, USB_DESC_ENDPOINT, BULK_OUT, 2, 0, 4, 0,
+    6, USB_DESC_COMPANION, 15, 0, 0, 0,
+};
 /* clang-format on */
 
 static const struct usb_descs descs = {
@@ -79,12 +88,12 @@ static const struct usb_descs descs = {
     .product = 0x0001,
     .maker = "QEMU",
     .name = "QEMU USB HARDDRIVE",
-    .config = {[USB_FULL] = full_config, [USB_HIGH] = high_config},
+    .config = {[USB_FULL] = full_config, [USB_HIGH] = high_config, [USB_SUPER] = super_config},
 };
 
 static unsigned packet_size(const struct usb_msd *msd)
 {
-    return msd->usb.speed == USB_HIGH ? 512 : 64;
+    return msd->usb.speed == USB_SUPER ? 1024 : msd->usb.speed == USB_HIGH ? 512 : 64;
 }
 
 /* The data stage is over for the host. */

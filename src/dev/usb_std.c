@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Standard requests and descriptors (Universal Serial Bus Specification 2.0, sections 9.4 and
- * 9.6), the same for every device: one configuration, no alternate settings, strings in US
- * English. Left out: SET_DESCRIPTOR, SYNCH_FRAME and test modes, which stall as they may.
+ * Standard requests and descriptors (Universal Serial Bus Specification 2.0 and 3.0, sections 9.4
+ * and 9.6), the same for every device: one configuration, no alternate settings, strings in US
+ * English. Links save no power: what turns U1 and U2 on has no effect, and the exit latencies are
+ * 0. Left out: SET_DESCRIPTOR, SYNCH_FRAME, test modes and FUNCTION_SUSPEND, which stall as they
+ * may.
  */
 #include "base/le.h"
 #include "dev/usb.h"
@@ -14,6 +16,9 @@
 
 #define FEATURE_HALT          0u
 #define FEATURE_REMOTE_WAKEUP 1u
+#define FEATURE_U1_ENABLE     48u
+#define FEATURE_LTM_ENABLE    50u
+#define SEL_LEN               6u
 
 #define CONFIG_VALUE      5u
 #define CONFIG_INTERFACES 4u
@@ -30,7 +35,7 @@ static const u8 *current_config(const struct usb_device *dev)
 
 unsigned usb_control_packet(const struct usb_device *dev)
 {
-    return dev->speed == USB_LOW ? 8 : 64;
+    return dev->speed == USB_LOW ? 8 : dev->speed == USB_SUPER ? 512 : 64;
 }
 
 const u8 *usb_endpoint(const struct usb_device *dev, u8 ep)
@@ -46,17 +51,26 @@ const u8 *usb_endpoint(const struct usb_device *dev, u8 ep)
     return NULL;
 }
 
+static u16 usb_version(const struct usb_device *dev)
+{
+    const struct usb_descs *d = dev->descs;
+
+    if (dev->speed == USB_SUPER)
+        return 0x0300;
+    return d->config[USB_SUPER] ? 0x0210 : d->config[USB_HIGH] ? 0x0200 : 0x0110;
+}
+
 static int device_desc(const struct usb_device *dev, u8 *buf)
 {
     const struct usb_descs *d = dev->descs;
 
     buf[0] = 18;
     buf[1] = USB_DESC_DEVICE;
-    put_le16(buf + 2, d->config[USB_HIGH] ? 0x0200 : 0x0110);
+    put_le16(buf + 2, usb_version(dev));
     buf[4] = d->class;
     buf[5] = d->subclass;
     buf[6] = d->protocol;
-    buf[7] = (u8)usb_control_packet(dev);
+    buf[7] = dev->speed == USB_SUPER ? 9 : (u8)usb_control_packet(dev); /* 2^9 */
     put_le16(buf + 8, d->vendor);
     put_le16(buf + 10, d->product);
     put_le16(buf + 12, d->release);
@@ -77,7 +91,7 @@ static int qualifier_desc(const struct usb_device *dev, u8 *buf)
 {
     const struct usb_descs *d = dev->descs;
 
-    if (!d->config[other_speed(dev)])
+    if (dev->speed == USB_SUPER || !d->config[other_speed(dev)])
         return USB_STALL;
     buf[0] = 10;
     buf[1] = USB_DESC_QUALIFIER;
@@ -96,7 +110,7 @@ static int config_desc(const struct usb_device *dev, u8 type, u8 *buf)
         type == USB_DESC_CONFIG ? current_config(dev) : dev->descs->config[other_speed(dev)];
     unsigned len;
 
-    if (!config)
+    if (!config || (type == USB_DESC_OTHER_SPEED && dev->speed == USB_SUPER))
         return USB_STALL;
     len = le16(config + 2);
     BUG_ON(len > USB_CONTROL_MAX);
@@ -127,6 +141,23 @@ static int string_desc(const struct usb_device *dev, u8 index, u8 *buf)
     return buf[0];
 }
 
+/* Of a device that has SuperSpeed, at any speed. */
+static int bos_desc(const struct usb_device *dev, u8 *buf)
+{
+    /* clang-format off */
+    static const u8 bos[] = {
+        5, USB_DESC_BOS, 22, 0, 2,
+        7, USB_DESC_CAPABILITY, 2, 0x02, 0, 0, 0,           /* USB 2.0 extension: LPM */
+        10, USB_DESC_CAPABILITY, 3, 0, 0x0e, 0, 1, 0, 0, 0, /* full, high and super speed */
+    };
+    /* clang-format on */
+
+    if (!dev->descs->config[USB_SUPER])
+        return USB_STALL;
+    memcpy(buf, bos, sizeof(bos));
+    return sizeof(bos);
+}
+
 static int get_descriptor(const struct usb_device *dev, const struct usb_setup *req, u8 *buf)
 {
     u8 type = (u8)(req->value >> 8), index = (u8)req->value;
@@ -141,6 +172,8 @@ static int get_descriptor(const struct usb_device *dev, const struct usb_setup *
         return string_desc(dev, index, buf);
     case USB_DESC_QUALIFIER:
         return qualifier_desc(dev, buf);
+    case USB_DESC_BOS:
+        return index ? USB_STALL : bos_desc(dev, buf);
     default:
         return USB_STALL;
     }
@@ -161,6 +194,8 @@ static int set_configuration(struct usb_device *dev, u8 value)
 
 static int set_wakeup(struct usb_device *dev, u16 feature, bool on)
 {
+    if (dev->speed == USB_SUPER && feature >= FEATURE_U1_ENABLE && feature <= FEATURE_LTM_ENABLE)
+        return 0;
     if (feature != FEATURE_REMOTE_WAKEUP ||
         !(current_config(dev)[CONFIG_ATTRIBUTES] & ATTRIBUTE_WAKEUP))
         return USB_STALL;
@@ -198,6 +233,10 @@ static int device_request(struct usb_device *dev, const struct usb_setup *req, u
         return 1;
     case USB_REQUEST(0x00, USB_SET_CONFIGURATION):
         return set_configuration(dev, (u8)req->value);
+    case USB_REQUEST(0x00, USB_SET_SEL):
+        return dev->speed == USB_SUPER && req->length == SEL_LEN ? 0 : USB_STALL;
+    case USB_REQUEST(0x00, USB_SET_ISOCH_DELAY):
+        return dev->speed == USB_SUPER ? 0 : USB_STALL;
     default:
         return USB_STALL;
     }
