@@ -6,6 +6,7 @@
 #include "dev/rtcbase.h"
 #include "machine/disk_config.h"
 #include "machine/machine.h"
+#include "machine/usb_config.h"
 #include "net/config.h"
 #include "ui/keymap.h"
 
@@ -67,6 +68,15 @@ int option_set_floppy(struct machine_config *cfg, const struct option_def *def, 
                       struct err *err)
 {
     return set_disk(cfg, def, value, (struct disk_config){.bus = DISK_FLOPPY}, err);
+}
+
+int option_set_usb(struct machine_config *cfg, const struct option_def *def, const char *value,
+                   struct err *err)
+{
+    struct usb_config parsed;
+    int rc = usb_parse(&parsed, value, err);
+
+    return rc ? rc : option_set_list(cfg, def, value, err);
 }
 
 int option_set_net(struct machine_config *cfg, const struct option_def *def, const char *value,

@@ -29,7 +29,7 @@ struct machine_config {
     char *vga;                  /* "std", "cirrus", "none"; NULL: std */
     char *display;              /* "none", "text", "vnc=…"; NULL: none */
     char *keyboard;             /* the guest's layout; NULL: us */
-    char *usb[MACHINE_MAX_USB]; /* "tablet", "mouse", "keyboard" */
+    char *usb[MACHINE_MAX_USB]; /* see machine/usb_config.h */
     unsigned nusbs;
     char *parallel; /* as chardev_open takes it; NULL: no such port */
     char *sound;    /* "ac97" or "ac97,wav=FILE"; NULL: none */

@@ -21,15 +21,18 @@ static const char *take_word(const char *text, char *to, size_t size)
 
 static int set_bus(struct disk_config *out, const char *name, struct err *err)
 {
-    static const char *const names[] = {
-        [DISK_IDE] = "ide", [DISK_AHCI] = "ahci", [DISK_USB] = "usb", [DISK_FLOPPY] = "floppy"};
+    static const char *const names[] = {[DISK_IDE] = "ide",
+                                        [DISK_AHCI] = "ahci",
+                                        [DISK_USB] = "usb",
+                                        [DISK_XHCI] = "xhci",
+                                        [DISK_FLOPPY] = "floppy"};
 
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
         if (!strcmp(name, names[n])) {
             out->bus = (enum disk_bus)n;
             return 0;
         }
-    return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb and floppy", name);
+    return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb, xhci and floppy", name);
 }
 
 static int set_key(struct disk_config *out, const char *word, struct err *err)
@@ -54,7 +57,7 @@ static int check(struct disk_config *out, struct err *err)
         return err_set(err, EINVAL, "no file is named; 'none' is an empty drive");
     if (!strcmp(out->path, "none"))
         out->path[0] = '\0';
-    if (out->cdrom && (out->bus == DISK_USB || out->bus == DISK_FLOPPY))
+    if (out->cdrom && out->bus != DISK_IDE && out->bus != DISK_AHCI)
         return err_set(err, EINVAL, "a CD-ROM can be on the buses ide and ahci only");
     if (!out->path[0] && !out->cdrom && out->bus != DISK_FLOPPY)
         return err_set(err, EINVAL, "a hard disk has no empty drive");

@@ -3,7 +3,7 @@
 #pragma once
 #include "base/err.h"
 
-enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_FLOPPY };
+enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY };
 
 struct disk_config {
     enum disk_bus bus;
@@ -11,7 +11,7 @@ struct disk_config {
     char path[1024]; /* "": no medium */
 };
 
-/* "FILE[,bus=ide|ahci|usb|floppy][,media=disk|cdrom][,ro][,snapshot]" over what *out has already.
-   A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
-   the key. */
+/* "FILE[,bus=ide|ahci|usb|xhci|floppy][,media=disk|cdrom][,ro][,snapshot]" over what *out has
+   already. A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that
+   names the key. */
 must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);

@@ -61,6 +61,8 @@ struct pc {
 
     struct uhci *uhci; /* NULL: nothing is on it */
     struct usb_hub *hub;
+    struct xhci *xhci; /* likewise */
+    struct usb_hub *xhci_hub;
     struct usb_pointer *pointer[MACHINE_MAX_USB];
     struct usb_kbd *usb_kbd[MACHINE_MAX_USB];
     struct usb_msd *msd[PC_MAX_BLOCKS];
