@@ -183,6 +183,17 @@ static inline bool next_event(struct xhcirig *r, struct trb *ev)
     return true;
 }
 
+/* So many events are looked at in a row: a ring that loops makes them without end. */
+#define EVENTS_PATIENCE (4 * EVENTS_LEN)
+
+static inline void drop_events(struct xhcirig *r)
+{
+    struct trb ev;
+
+    for (unsigned i = 0; i < EVENTS_PATIENCE && next_event(r, &ev); i++)
+        continue;
+}
+
 static inline unsigned event_type(const struct trb *ev)
 {
     return ev->control >> 10 & 63;
@@ -206,8 +217,6 @@ static inline void xhcirig_rings(struct xhcirig *r)
 /* Runs the controller; what its ports had to say is forgotten. */
 static inline void xhcirig_start(struct xhcirig *r)
 {
-    struct trb ev;
-
     xhcirig_rings(r);
     outl(r, OPER(0x38), 64);
     outq(r, OPER(0x30), AT_DCBAA);
@@ -218,8 +227,7 @@ static inline void xhcirig_start(struct xhcirig *r)
     outl(r, INTR(0, 0x04), 0);
     outl(r, INTR(0, 0x00), 2);
     outl(r, OPER(0), 5);
-    while (next_event(r, &ev))
-        continue;
+    drop_events(r);
 }
 
 /* Carries out a command; its completion code, and in *slot its event's slot. 0: no event. */
@@ -229,7 +237,7 @@ static inline unsigned command(struct xhcirig *r, u64 param, u32 control, unsign
     struct trb ev;
 
     outl(r, DOORBELL(0), 0);
-    while (next_event(r, &ev))
+    for (unsigned i = 0; i < EVENTS_PATIENCE && next_event(r, &ev); i++)
         if (event_type(&ev) == 33 && ev.param == at) {
             if (slot)
                 *slot = ev.control >> 24;
@@ -283,12 +291,10 @@ static inline unsigned add_endpoint(struct xhcirig *r, unsigned slot, unsigned d
 static inline unsigned enumerate(struct xhcirig *r, unsigned port, u32 route, unsigned mps)
 {
     unsigned slot;
-    struct trb ev;
 
     if (!route)
         outl(r, PORTSC(port), 0x210);
-    while (next_event(r, &ev))
-        continue;
+    drop_events(r);
     BUG_ON(command(r, 0, T_TYPE(9), &slot) != 1);
     put_device(r, slot, port, route, mps);
     BUG_ON(command(r, AT_INPUT, slot_command(11, slot, 0), NULL) != 1);
@@ -301,7 +307,7 @@ static inline unsigned wait_transfer(struct xhcirig *r, unsigned slot, unsigned 
 {
     outl(r, DOORBELL(slot), dci);
     do {
-        while (next_event(r, ev))
+        for (unsigned i = 0; i < EVENTS_PATIENCE && next_event(r, ev); i++)
             if (event_type(ev) == 32 && ev->control >> 24 == slot &&
                 (ev->control >> 16 & 31) == dci)
                 return event_code(ev);
