@@ -19,6 +19,7 @@ enum aml_op { /* ACPI 6.4 section 20.3 */
               OP_DUAL_NAME = 0x2e,
               OP_MULTI_NAME = 0x2f,
               OP_EXT = 0x5b,
+              OP_NOTIFY = 0x86,
               OP_DWORD_FIELD = 0x8a,
               OP_IF = 0xa0,
               OP_RETURN = 0xa4,
@@ -143,26 +144,62 @@ void aml_dword_field(struct buf *b, enum aml_variable var, u8 at, const char *se
     name_seg(b, seg);
 }
 
-void aml_pci_bytes(struct buf *b, const char *region, u8 off, u8 n, const char *const *segs)
+enum region_space { SPACE_IO = 1, SPACE_PCI_CONFIG = 2 };
+enum field_access { ACCESS_BYTE = 1, ACCESS_DWORD = 3 };
+
+static void open_region(struct buf *b, const char *region, enum region_space space, u32 first,
+                        u32 len)
+{
+    buf_u8(b, OP_EXT);
+    buf_u8(b, OP_EXT_REGION);
+    name_seg(b, region);
+    buf_u8(b, (u8)space);
+    aml_int(b, first);
+    aml_int(b, len);
+}
+
+static size_t open_fields(struct buf *b, const char *region, enum field_access access)
 {
     size_t mark;
 
     buf_u8(b, OP_EXT);
-    buf_u8(b, OP_EXT_REGION);
-    name_seg(b, region);
-    buf_u8(b, 2); /* PCI_Config */
-    aml_int(b, off);
-    aml_int(b, n);
-    buf_u8(b, OP_EXT);
     buf_u8(b, OP_EXT_FIELD);
     mark = b->len;
     name_seg(b, region);
-    buf_u8(b, 1); /* ByteAcc */
+    buf_u8(b, (u8)access);
+    return mark;
+}
+
+void aml_pci_bytes(struct buf *b, const char *region, u8 off, u8 n, const char *const *segs)
+{
+    size_t mark;
+
+    open_region(b, region, SPACE_PCI_CONFIG, off, n);
+    mark = open_fields(b, region, ACCESS_BYTE);
     for (u8 i = 0; i < n; i++) {
         name_seg(b, segs[i]);
         buf_u8(b, 8); /* bits */
     }
     aml_end(b, mark);
+}
+
+void aml_io_dwords(struct buf *b, const char *region, u16 port, u8 n, const char *const *segs)
+{
+    size_t mark;
+
+    open_region(b, region, SPACE_IO, port, 4u * n);
+    mark = open_fields(b, region, ACCESS_DWORD);
+    for (u8 i = 0; i < n; i++) {
+        name_seg(b, segs[i]);
+        buf_u8(b, 32);
+    }
+    aml_end(b, mark);
+}
+
+void aml_notify(struct buf *b, const char *device)
+{
+    buf_u8(b, OP_NOTIFY);
+    aml_path(b, device);
 }
 
 void aml_name(struct buf *b, const char *seg)

@@ -29,12 +29,15 @@ void aml_name_eisaid(struct buf *b, const char *seg, const char *id); /* "PNP050
 
 /* Fields of one byte each over [off, off + n) of the device's PCI configuration space. */
 void aml_pci_bytes(struct buf *b, const char *region, u8 off, u8 n, const char *const *segs);
+/* Fields of a dword each over n dwords of I/O ports from `port`. */
+void aml_io_dwords(struct buf *b, const char *region, u16 port, u8 n, const char *const *segs);
 /* Operators of two operands and, for what stores, a target; operands follow the call. */
 enum aml_operator { AML_STORE = 0x70, AML_AND = 0x7b, AML_OR = 0x7d, AML_LNOT = 0x92 };
-enum aml_variable { AML_NO_TARGET = 0x00, AML_LOCAL0 = 0x60, AML_ARG0 = 0x68 };
+enum aml_variable { AML_NO_TARGET = 0x00, AML_LOCAL0 = 0x60, AML_ARG0 = 0x68, AML_ARG1 = 0x69 };
 void aml_op(struct buf *b, enum aml_operator op);
 void aml_var(struct buf *b, enum aml_variable v);
-void aml_return(struct buf *b); /* … the value */
+void aml_return(struct buf *b);                     /* … the value */
+void aml_notify(struct buf *b, const char *device); /* … the value */
 /* CreateDWordField (var, at, seg) */
 void aml_dword_field(struct buf *b, enum aml_variable var, u8 at, const char *seg);
 

@@ -8,6 +8,7 @@
 #include "fw/dsdt.h"
 #include "dev/acpipm.h"
 #include "dev/hpet.h"
+#include "dev/pcihotplug.h"
 #include "dev/piix3.h"
 #include "fw/aml.h"
 #include "mem/mem.h"
@@ -238,6 +239,8 @@ static void emit_motherboard(struct buf *b, const struct fw_platform *plat)
     aml_name_eisaid(b, "_HID", "PNP0C02");
     res_io(&r, plat->pm_base, ACPIPM_LEN);
     res_io(&r, ACPIPM_SMI_CMD, 2);
+    if (plat->hotplug)
+        res_io(&r, PCIHOTPLUG_PORT, PCIHOTPLUG_LEN);
     res_io(&r, 0x92, 1); /* fast A20 and reset */
     res_io(&r, ELCR_PORT, 2);
     aml_crs(b, &r);
@@ -281,6 +284,10 @@ void dsdt_emit(struct buf *b, const struct fw_platform *plat)
     emit_isa_bus(b, plat);
     if (plat->pci_irqs)
         emit_links(b, plat);
+    if (plat->hotplug)
+        dsdt_emit_hotplug(b, plat->hotplug);
     aml_end(b, pci);
     aml_end(b, sb);
+    if (plat->hotplug)
+        dsdt_emit_hotplug_event(b);
 }

@@ -13,10 +13,12 @@ struct fw_platform {
     bool has_hpet;    /* at hpet_base */
     bool has_vga;
     bool has_floppy, has_parallel; /* at their usual places */
-    u16 pci_irqs;    /* ISA interrupts that a PIIX3 (dev/piix3.h) at 00:01.0 may lead PCI's to */
-    bool x2apic;     /* CPUs can enter x2APIC mode: needed for more than 255 */
-    u16 pm_base;     /* ports of the ACPI power management block (dev/acpipm.h) */
-    u8 sci_irq;      /* its interrupt */
+    u16 pci_irqs; /* ISA interrupts that a PIIX3 (dev/piix3.h) at 00:01.0 may lead PCI's to */
+    bool x2apic;  /* CPUs can enter x2APIC mode: needed for more than 255 */
+    u32 hotplug;  /* PCI slots (by bit) that dev/pcihotplug.h plugs and unplugs; 0: it is not there
+                   */
+    u16 pm_base;  /* ports of the ACPI power management block (dev/acpipm.h) */
+    u8 sci_irq;   /* its interrupt */
     u32 ioapic_base; /* the I/O APIC has ID 0 and GSI 0 … 23 */
     u32 lapic_base;
     u32 hpet_base;

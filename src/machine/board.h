@@ -30,6 +30,9 @@ struct board {
     void (*reset)(struct machine *m);
     /* After reset: what the first CPU starts with. */
     int (*boot)(struct machine *m, struct err *err);
+    /* Each time the loop goes round: what devices left to its thread. Without the lock; may be
+       NULL. */
+    void (*work)(struct machine *m);
 };
 
 extern const struct board board_micro, board_pc;

@@ -205,6 +205,8 @@ static u64 before_wait(void *opaque)
     u64 ns;
 
     settle(m);
+    if (m->board->work)
+        m->board->work(m);
     pthread_mutex_lock(&m->vm.lock);
     ns = clock_run(m->vm.clock);
     pthread_mutex_unlock(&m->vm.lock);

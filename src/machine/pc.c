@@ -12,6 +12,7 @@
 #include "dev/fwcfg.h"
 #include "dev/i440fx.h"
 #include "dev/mc146818.h"
+#include "dev/pcihotplug.h"
 #include "dev/piix3.h"
 #include "dev/piix4pm.h"
 #include "dev/rtcbase.h"
@@ -32,6 +33,22 @@ static void raise_smi(void *opaque, unsigned n, bool level)
 
     if (level)
         vcpu_request(m->vm.cpu[0], REQ_SMI);
+}
+
+static void hotplug_event(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    if (level)
+        acpipm_gpe(m->pm, PCIHOTPLUG_GPE);
+}
+
+static int init_hotplug(struct machine *m)
+{
+    struct pcihotplug_config cfg = {
+        .pio = &m->vm.pio, .event = {hotplug_event, m, 0}, .eject = pc_nics_eject, .opaque = m};
+
+    return pcihotplug_new(&m->pc->hotplug, &cfg);
 }
 
 static int init_chipset(struct machine *m)
@@ -55,7 +72,7 @@ static int init_chipset(struct machine *m)
     if (!rc)
         rc = piix4pm_new(&pc->piix4pm, m->pci, PC_PIIX4PM_DEVFN, m->pm,
                          (struct irq){raise_smi, m, 0});
-    return rc;
+    return rc ? rc : init_hotplug(m);
 }
 
 static struct fw_platform platform(const struct machine *m)
@@ -65,6 +82,7 @@ static struct fw_platform platform(const struct machine *m)
 
     plat.pm_base = base ? base : BOARD_PM_BASE;
     plat.pci_irqs = PCI_IRQS;
+    plat.hotplug = pc_hotplug_slots(m->pc);
     plat.has_vga = machine_display((struct machine *)m) != NULL;
     plat.has_floppy = true;
     plat.has_parallel = m->pc->parallel != NULL;
@@ -115,10 +133,27 @@ static int init_rtc(struct machine *m, struct err *err)
 
 int pc_take_slot(struct pc *pc, u8 *devfn)
 {
-    if (pc->next_slot == 32)
-        return -ENOSPC;
-    *devfn = PCI_DEVFN(pc->next_slot++, 0);
-    return 0;
+    for (unsigned slot = PC_FIRST_SLOT; slot < PC_SLOTS; slot++)
+        if (!(pc->slots & BIT(slot))) {
+            pc->slots |= BIT(slot);
+            *devfn = PCI_DEVFN(slot, 0);
+            return 0;
+        }
+    return -ENOSPC;
+}
+
+void pc_free_slot(struct pc *pc, u8 devfn)
+{
+    pc->slots &= ~BIT(devfn >> 3);
+}
+
+u32 pc_hotplug_slots(const struct pc *pc)
+{
+    u32 slots = ~pc->slots & ~(BIT(PC_FIRST_SLOT) - 1);
+
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
+        slots |= pc->nic[n].card ? BIT(pc->nic[n].devfn >> 3) : 0;
+    return slots;
 }
 
 static int pc_init(struct machine *m, const struct machine_host *host, struct err *err)
@@ -128,7 +163,6 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     m->pc = calloc(1, sizeof(*m->pc));
     if (!m->pc)
         return err_set(err, ENOMEM, "machine: out of memory");
-    m->pc->next_slot = PC_FIRST_SLOT;
     rc = pc_firmware_init(m, err);
     if (rc)
         return rc;
@@ -146,7 +180,10 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
         rc = pc_usb_init(m, err);
     if (!rc)
         rc = pc_misc_init(m, host, err);
-    return rc ? rc : init_fwcfg(m, err);
+    if (rc)
+        return rc;
+    pcihotplug_set_removable(m->pc->hotplug, pc_hotplug_slots(m->pc));
+    return init_fwcfg(m, err);
 }
 
 /* Images and networks end first: they wait for threads that take the lock. */
@@ -164,6 +201,7 @@ static void pc_dispose(struct machine *m)
     pc_disks_dispose(pc);
     pc_nics_dispose(pc);
     pc_display_dispose(pc);
+    pcihotplug_free(pc->hotplug);
     piix4pm_free(pc->piix4pm);
     acpipm_free(m->pm);
     piix3_free(pc->piix3);
@@ -178,6 +216,7 @@ static void pc_reset(struct machine *m)
 {
     struct pc *pc = m->pc;
 
+    pcihotplug_reset(pc->hotplug);
     pc_misc_reset(pc);
     pc_usb_reset(pc);
     pc_disks_reset(pc);
@@ -204,4 +243,5 @@ const struct board board_pc = {
     .dispose = pc_dispose,
     .reset = pc_reset,
     .boot = pc_boot,
+    .work = pc_nics_work,
 };

@@ -19,6 +19,7 @@
 #define PC_PIIX4PM_DEVFN PCI_DEVFN(1, 3)
 #define PC_VGA_DEVFN     PCI_DEVFN(2, 0)
 #define PC_FIRST_SLOT    3u /* for the rest, as they come */
+#define PC_SLOTS         32u
 
 #define PC_MAX_BLOCKS (2u * MACHINE_MAX_DISKS + 2)
 
@@ -33,7 +34,8 @@ struct pc_disk { /* one that the user asked for */
 struct nic_model;
 struct pc_nic {
     const struct nic_model *model;
-    void *card;
+    void *card; /* NULL: none, or it was taken out */
+    u8 devfn;
     struct net_backend *backend;
     char boot[64];
 };
@@ -45,7 +47,8 @@ struct pc {
 
     struct piix3 *piix3;
     struct piix4pm *piix4pm;
-    unsigned next_slot; /* of PCI */
+    struct pcihotplug *hotplug;
+    u32 slots; /* of PCI that are taken, by bit */
 
     struct pc_disk disk[PC_MAX_BLOCKS];
     unsigned ndisks;
@@ -68,6 +71,7 @@ struct pc {
     struct usb_msd *msd[PC_MAX_BLOCKS];
 
     struct pc_nic nic[MACHINE_MAX_NICS];
+    atomic_bool nic_gone; /* the backend of one is still open */
 
     struct debugcon *debugcon;
     struct parallel *parallel;
@@ -80,6 +84,9 @@ struct pc {
 
 /* A free slot's function 0. -ENOSPC when there is none left. */
 must_check int pc_take_slot(struct pc *pc, u8 *devfn);
+void pc_free_slot(struct pc *pc, u8 devfn);
+/* Slots that can be plugged and unplugged: the network cards', and those that are free. */
+u32 pc_hotplug_slots(const struct pc *pc);
 
 must_check int pc_firmware_init(struct machine *m, struct err *err);
 void pc_firmware_reset(struct pc *pc);
@@ -107,6 +114,10 @@ must_check int pc_nics_init(struct machine *m, struct err *err);
 void pc_nics_reset(struct pc *pc);
 /* While the machine is paused, frames wait. Under the machine's lock; of other boards, nothing. */
 void pc_nics_hold(struct machine *m, bool on);
+/* The guest lets go of what is in a slot. */
+void pc_nics_eject(void *machine, unsigned slot);
+/* Closes what was behind cards that are gone. The loop's thread, without the lock. */
+void pc_nics_work(struct machine *m);
 void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Network cards of the "pc" board, with iPXE's boot ROMs where those are installed. */
+/* Network cards of the "pc" board, with iPXE's boot ROMs where those are installed; plugged and
+   unplugged also while the machine runs. */
 #include "machine/pc.h"
 
 #include "dev/e1000.h"
 #include "dev/ne2000.h"
+#include "dev/pcihotplug.h"
 #include "dev/pcnet.h"
 #include "dev/rtl8139.h"
 #include "net/backend.h"
 #include "os/file.h"
+#include "os/loop.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -102,46 +105,176 @@ static int load_rom(struct mem_window **out, struct mem *mem, const char *path, 
     return rc;
 }
 
-static int make_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct err *err)
+static int make_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct mem_window *rom,
+                     struct err *err)
 {
-    struct mem_window *rom;
-    u8 devfn;
-    int rc = load_rom(&rom, m->vm.mem, nic->model->rom, err);
+    int rc = pc_take_slot(m->pc, &nic->devfn);
+
+    if (rc)
+        return err_set(err, -rc, "%s: no PCI slot is left", nic->model->name);
+    rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, mac, rom);
+    if (!rc)
+        return 0;
+    nic->card = NULL;
+    pc_free_slot(m->pc, nic->devfn);
+    return err_set(err, -rc, "%s: %s", nic->model->name, strerror(-rc));
+}
+
+/* Reads what the user wants, and finds the card's model. */
+static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cfg, struct err *err)
+{
+    int rc = net_parse(cfg, text, err);
 
     if (rc)
         return rc;
-    rc = pc_take_slot(m->pc, &devfn);
-    if (!rc)
-        rc = nic->model->make(&nic->card, m->pci, devfn, m->vm.clock, mac, rom);
-    if (rc)
-        return err_set(err, -rc, "%s: %s", nic->model->name, strerror(-rc));
-    snprintf(nic->boot, sizeof(nic->boot), "/pci@i0cf8/ethernet@%x/ethernet-phy@0", devfn >> 3);
+    nic->model = find_model(cfg->model);
+    if (!nic->model)
+        return err_set(err, EINVAL, "no card '%s'; there are e1000, rtl8139, ne2k_pci and pcnet",
+                       cfg->model);
     return 0;
+}
+
+static void choose_mac(const struct net_config *cfg, unsigned n, u8 mac[6])
+{
+    u8 ours[6] = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + n)};
+
+    memcpy(mac, cfg->has_mac ? cfg->mac : ours, sizeof(ours));
+}
+
+static void connect_nic(struct pc_nic *nic)
+{
+    if (net_backend_end(nic->backend))
+        net_plug(nic->model->end(nic->card), net_backend_end(nic->backend));
 }
 
 static int init_nic(struct machine *m, unsigned n, struct err *err)
 {
-    u8 mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + n)};
     struct pc_nic *nic = &m->pc->nic[n];
+    struct mem_window *rom;
     struct net_config cfg;
-    int rc = net_parse(&cfg, m->cfg->net[n], err);
+    u8 mac[6];
+    int rc = parse_nic(nic, m->cfg->net[n], &cfg, err);
 
+    choose_mac(&cfg, n, mac);
+    if (!rc)
+        rc = load_rom(&rom, m->vm.mem, nic->model->rom, err);
+    if (!rc)
+        rc = make_card(m, nic, mac, rom, err);
     if (rc)
         return rc;
-    nic->model = find_model(cfg.model);
-    if (!nic->model)
-        return err_set(err, EINVAL, "no card '%s'; there are e1000, rtl8139, ne2k_pci and pcnet",
-                       cfg.model);
-    rc = make_card(m, nic, cfg.has_mac ? cfg.mac : mac, err);
+    snprintf(nic->boot, sizeof(nic->boot), "/pci@i0cf8/ethernet@%x/ethernet-phy@0",
+             nic->devfn >> 3);
+    rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&m->vm.lock);
+    connect_nic(nic);
+    pthread_mutex_unlock(&m->vm.lock);
+    return 0;
+}
+
+/* The card, with its backend open, goes into the running machine. */
+static int plug_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct err *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&m->vm.lock);
+    rc = make_card(m, nic, mac, NULL, err);
+    if (!rc) {
+        nic->model->reset(nic->card);
+        connect_nic(nic);
+        net_hold(nic->model->end(nic->card), machine_is_paused(m));
+        pcihotplug_plugged(m->pc->hotplug, nic->devfn >> 3);
+    }
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+int machine_nic_add(struct machine *m, const char *net, unsigned *n, struct err *err)
+{
+    struct pc_nic *nic = NULL;
+    struct net_config cfg;
+    u8 mac[6];
+    int rc;
+
+    if (!m->pc)
+        return err_set(err, ENOTSUP, "only the machine 'pc' has slots to plug into");
+    for (*n = 0; *n < ARRAY_SIZE(m->pc->nic) && !nic; ++*n)
+        if (!m->pc->nic[*n].card && !m->pc->nic[*n].backend)
+            nic = &m->pc->nic[*n];
+    if (!nic)
+        return err_set(err, ENOSPC, "there are %u network cards already", MACHINE_MAX_NICS);
+    --*n;
+    *nic = (struct pc_nic){0};
+    rc = parse_nic(nic, net, &cfg, err);
     if (!rc)
         rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
     if (rc)
         return rc;
+    choose_mac(&cfg, *n, mac);
+    rc = plug_card(m, nic, mac, err);
+    if (!rc)
+        return 0;
+    net_close(nic->backend);
+    nic->backend = NULL;
+    return rc;
+}
+
+bool machine_has_nic(struct machine *m, unsigned n)
+{
+    bool has;
+
     pthread_mutex_lock(&m->vm.lock);
-    if (net_backend_end(nic->backend))
-        net_plug(nic->model->end(nic->card), net_backend_end(nic->backend));
+    has = m->pc && n < ARRAY_SIZE(m->pc->nic) && m->pc->nic[n].card;
+    pthread_mutex_unlock(&m->vm.lock);
+    return has;
+}
+
+int machine_nic_remove(struct machine *m, unsigned n, struct err *err)
+{
+    if (!machine_has_nic(m, n))
+        return err_set(err, ENODEV, "there is no network card %u", n);
+    pthread_mutex_lock(&m->vm.lock);
+    if (m->pc->nic[n].card)
+        pcihotplug_ask(m->pc->hotplug, m->pc->nic[n].devfn >> 3);
     pthread_mutex_unlock(&m->vm.lock);
     return 0;
+}
+
+void pc_nics_eject(void *opaque, unsigned slot)
+{
+    struct machine *m = opaque;
+    struct pc *pc = m->pc;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++) {
+        struct pc_nic *nic = &pc->nic[n];
+        if (!nic->card || nic->devfn >> 3 != slot)
+            continue;
+        net_unplug(nic->model->end(nic->card));
+        nic->model->free(nic->card);
+        nic->card = NULL;
+        nic->boot[0] = '\0';
+        pc_free_slot(pc, nic->devfn);
+        atomic_store(&pc->nic_gone, true);
+        loop_wake(m->loop);
+    }
+}
+
+void pc_nics_work(struct machine *m)
+{
+    if (!atomic_exchange(&m->pc->nic_gone, false))
+        return;
+    for (unsigned n = 0; n < ARRAY_SIZE(m->pc->nic); n++) {
+        struct pc_nic *nic = &m->pc->nic[n];
+        struct net_backend *left = NULL;
+        pthread_mutex_lock(&m->vm.lock);
+        if (!nic->card) {
+            left = nic->backend;
+            nic->backend = NULL;
+        }
+        pthread_mutex_unlock(&m->vm.lock);
+        net_close(left);
+    }
 }
 
 int pc_nics_init(struct machine *m, struct err *err)

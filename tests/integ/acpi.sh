@@ -36,4 +36,5 @@ check 1
 check 4
 check 64
 check 1 no-hpet
+check 2 pc
 check 300

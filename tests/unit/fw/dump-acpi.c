@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes the ACPI tables of a machine to files: dump-acpi DIRECTORY NCPUS [no-hpet]. */
+/* Writes the ACPI tables of a machine to files: dump-acpi DIRECTORY NCPUS [no-hpet|pc]. */
 #include "fw/acpi.h"
 #include "fw/e820.h"
 #include "testplatform.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int write_table(const char *dir, const struct acpi_tables *t, const struct acpi_table *tab)
 {
@@ -30,11 +31,15 @@ int main(int argc, char **argv)
     int bad = 0;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: dump-acpi DIRECTORY NCPUS [no-hpet]\n");
+        fprintf(stderr, "usage: dump-acpi DIRECTORY NCPUS [no-hpet|pc]\n");
         return 2;
     }
     plat = test_platform((unsigned)atoi(argv[2]));
-    plat.has_hpet = argc < 4;
+    plat.has_hpet = argc < 4 || strcmp(argv[3], "no-hpet") != 0;
+    if (argc > 3 && !strcmp(argv[3], "pc")) {
+        plat.pci_irqs = 0x0c20;
+        plat.hotplug = ~7u;
+    }
     plat.nserial = 4;
     plat.x2apic = true;
     if (acpi_build(&t, &plat, TABLES_BASE, &err)) {
