@@ -5,8 +5,9 @@
  * off, which no SMM code needs to do here.
  *
  * The PM timer follows from the virtual clock; a host timer waits for its carry only while the
- * interrupt is enabled. Left out: sleep states but S5 (SLP_EN with another type does nothing),
- * and the global lock's release to firmware. The reset register is the PCI host's port CF9h.
+ * interrupt is enabled. S3 is left by the power button, or by an RTC alarm or a general-purpose
+ * event that is enabled. Left out: S1 and S2 (SLP_EN with another type does nothing), and the
+ * global lock's release to firmware. The reset register is the PCI host's port CF9h.
  * All of it runs under the machine's lock.
  */
 #include "dev/acpipm.h"
@@ -35,7 +36,8 @@
 struct acpipm {
     struct bus *pio;
     struct clock *clk;
-    struct irq sci, poweroff;
+    struct irq sci, poweroff, wake;
+    struct irq sleep;   /* .set is NULL: there is no S3 */
     struct timer timer; /* the next carry */
     u16 base;           /* of the block; 0: nowhere */
     void (*command_written)(void *opaque);
@@ -47,6 +49,7 @@ struct acpipm {
     u64 halves; /* changes of its top bit that `status` has seen */
     bool level; /* of sci */
     bool rtc_level;
+    bool asleep; /* in S3 */
 };
 
 static u64 pm_ticks(const struct acpipm *pm)
@@ -64,11 +67,28 @@ static void update_timer_status(struct acpipm *pm)
     pm->halves = halves;
 }
 
+void acpipm_wake(struct acpipm *pm)
+{
+    if (!pm->asleep)
+        return;
+    pm->asleep = false;
+    pm->status |= WAK_STS;
+    irq_pulse(&pm->wake);
+}
+
+static bool has_wake_event(const struct acpipm *pm)
+{
+    return pm->status & (PWRBTN_STS | (pm->enable & (SLPBTN_STS | RTC_STS))) ||
+           pm->gpe_status & pm->gpe_enable;
+}
+
 static void update(struct acpipm *pm)
 {
     bool level;
 
     update_timer_status(pm);
+    if (has_wake_event(pm))
+        acpipm_wake(pm);
     level = pm->control & SCI_EN &&
             (pm->status & pm->enable & EVENTS || pm->gpe_status & pm->gpe_enable);
     if (pm->level != level)
@@ -89,8 +109,20 @@ static void carried(void *opaque)
 static void write_control(struct acpipm *pm, u16 val)
 {
     pm->control = val & (SCI_EN | BM_RLD | SLP_TYP);
-    if (val & SLP_EN && (val & SLP_TYP) >> SLP_TYP_AT == ACPIPM_SLP_TYP_S5)
+    if (!(val & SLP_EN))
+        return;
+    switch ((val & SLP_TYP) >> SLP_TYP_AT) {
+    case ACPIPM_SLP_TYP_S4:
+    case ACPIPM_SLP_TYP_S5:
         irq_pulse(&pm->poweroff);
+        break;
+    case ACPIPM_SLP_TYP_S3:
+        if (!pm->sleep.set)
+            break;
+        pm->asleep = true;
+        irq_pulse(&pm->sleep);
+        break;
+    }
 }
 
 static u64 pm_read(void *dev, u64 off, unsigned size)
@@ -215,9 +247,21 @@ void acpipm_enable(struct acpipm *pm)
     update(pm);
 }
 
+void acpipm_on_sleep(struct acpipm *pm, struct irq sleep)
+{
+    pm->sleep = sleep;
+}
+
 void acpipm_reset(struct acpipm *pm)
 {
-    pm->status = pm->enable = pm->control = 0;
+    pm->status = pm->enable = 0;
+    acpipm_resume(pm);
+}
+
+void acpipm_resume(struct acpipm *pm)
+{
+    pm->control = 0;
+    pm->asleep = false;
     pm->gpe_status = pm->gpe_enable = 0;
     pm->apm[0] = pm->apm[1] = 0;
     pm->start = clock_now(pm->clk);
@@ -238,25 +282,31 @@ static int loaded(void *dev)
 }
 
 static const struct state_field fields[] = {
-    STATE_UINT(struct acpipm, status),     STATE_UINT(struct acpipm, enable),
-    STATE_UINT(struct acpipm, control),    STATE_UINT(struct acpipm, gpe_status),
-    STATE_UINT(struct acpipm, gpe_enable), STATE_ARRAY(struct acpipm, apm),
-    STATE_UINT(struct acpipm, start),      STATE_UINT(struct acpipm, halves),
-    STATE_BOOL(struct acpipm, rtc_level),  STATE_END,
+    STATE_UINT(struct acpipm, status),
+    STATE_UINT(struct acpipm, enable),
+    STATE_UINT(struct acpipm, control),
+    STATE_UINT(struct acpipm, gpe_status),
+    STATE_UINT(struct acpipm, gpe_enable),
+    STATE_ARRAY(struct acpipm, apm),
+    STATE_UINT(struct acpipm, start),
+    STATE_UINT(struct acpipm, halves),
+    STATE_BOOL(struct acpipm, rtc_level),
+    STATE_ELEMENTS(struct acpipm, asleep, 1, STATE_KIND_BOOL, 2),
+    STATE_END,
 };
 
 const struct state_table acpipm_state = {
-    .name = "acpipm", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+    .name = "acpipm", .version = 2, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct irq sci, struct clock *clk,
-               struct irq poweroff, struct irq reset)
+               struct irq poweroff, struct irq wake)
 {
     struct acpipm *pm = calloc(1, sizeof(*pm));
     int rc;
 
     if (!pm)
         return -ENOMEM;
-    *pm = (struct acpipm){.pio = pio, .clk = clk, .sci = sci, .poweroff = poweroff};
+    *pm = (struct acpipm){.pio = pio, .clk = clk, .sci = sci, .poweroff = poweroff, .wake = wake};
     timer_init(&pm->timer, carried, pm);
     acpipm_reset(pm);
     rc = bus_claim(pio, ACPIPM_SMI_CMD, ACPIPM_SMI_CMD + 1, &apm_ops, pm, "acpipm");

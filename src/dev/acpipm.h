@@ -20,20 +20,25 @@
 #define ACPIPM_SMI_CMD      0xb2u
 #define ACPIPM_ACPI_ENABLE  0xf1u
 #define ACPIPM_ACPI_DISABLE 0xf0u
-/* SLP_TYPa and SLP_TYPb of the DSDT's \_S5. */
-#define ACPIPM_SLP_TYP_S5 5u
+/* SLP_TYPa and SLP_TYPb of the DSDT's \_S3, \_S4 and \_S5, as the PIIX4 has them. */
+#define ACPIPM_SLP_TYP_S5 0u
+#define ACPIPM_SLP_TYP_S3 1u
+#define ACPIPM_SLP_TYP_S4 2u
 #define ACPIPM_TMR_HZ     3579545u
 
 struct acpipm;
 
 /*
  * `base` is 0 where another device places the block. sci is level-triggered, active high here.
- * poweroff is pulsed on entry to S5; `reset` is for waking from S3, which is not modelled, and is
- * not driven. -ENOMEM, -EEXIST.
+ * poweroff is pulsed on entry to S4 or S5; `wake` when the machine leaves S3. -ENOMEM, -EEXIST.
  */
 must_check int acpipm_new(struct acpipm **out, struct bus *pio, u16 base, struct irq sci,
-                          struct clock *clk, struct irq poweroff, struct irq reset);
+                          struct clock *clk, struct irq poweroff, struct irq wake);
+/* The board has S3: `sleep` is pulsed on entry. */
+void acpipm_on_sleep(struct acpipm *pm, struct irq sleep);
 void acpipm_reset(struct acpipm *pm);
+/* After waking from S3, instead of reset: PM1 status and enables have power throughout. */
+void acpipm_resume(struct acpipm *pm);
 void acpipm_free(struct acpipm *pm);
 extern const struct state_table acpipm_state;
 
@@ -41,7 +46,9 @@ extern const struct state_table acpipm_state;
 void acpipm_place(struct acpipm *pm, u16 base);
 /* `written` is called after each write to the SMI command port; NULL: nobody is. */
 void acpipm_on_command(struct acpipm *pm, void (*written)(void *opaque), void *opaque);
-/* Someone pressed the power button. */
+/* Something outside of the chip wakes the machine; nothing while it is awake. */
+void acpipm_wake(struct acpipm *pm);
+/* Someone pressed the power button: that wakes too. */
 void acpipm_power_button(struct acpipm *pm);
 /* General-purpose event n (0..15) happened. */
 void acpipm_gpe(struct acpipm *pm, unsigned n);

@@ -3,7 +3,7 @@
  * ACPI 6.0 tables: RSDP, RSDT, XSDT, FADT (revision 6), FACS, MADT, HPET, and the DSDT of dsdt.c.
  * They describe fixed hardware in the legacy (not hardware-reduced) model: PM1a, PM timer, one
  * general-purpose event block, ACPI mode switched by the SMI command port, reset by CF9h. Left
- * out: S3 and S4, C-states, SRAT and SLIT (one node), MCFG (no memory-mapped configuration).
+ * out: S1 and S2, C-states, SRAT and SLIT (one node), MCFG (no memory-mapped configuration).
  *
  * Section numbers are those of ACPI 6.0. Pure functions: any thread.
  */

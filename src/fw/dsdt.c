@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The differentiated system description: \_S5, the processors, the PCI root bridge and, behind it,
- * the devices of the ISA bus. The power button is fixed hardware and has no device here. INTA…INTD
- * of a slot are rotated by the slot number; then they go to the I/O APIC's inputs 16…19 or, with a
- * PIIX3, to link devices, whose methods read and write its PIRQRC registers.
+ * The differentiated system description: sleep states, the processors, the PCI root bridge and,
+ * behind it, the devices of the ISA bus. The power button is fixed hardware and has no device here.
+ * INTA…INTD of a slot are rotated by the slot number; then they go to the I/O APIC's inputs 16…19
+ * or, with a PIIX3, to link devices, whose methods read and write its PIRQRC registers.
  */
 #include "fw/dsdt.h"
 #include "dev/acpipm.h"
@@ -20,17 +20,26 @@
 #define PCI_GSI_BASE 16
 #define ELCR_PORT    0x4d0
 
-static void emit_sleep_states(struct buf *b)
+static void emit_sleep_state(struct buf *b, const char *name, u8 type)
 {
     size_t pkg;
 
-    aml_name(b, "_S5_");
+    aml_name(b, name);
     pkg = aml_package(b, 4);
-    aml_int(b, ACPIPM_SLP_TYP_S5);
-    aml_int(b, ACPIPM_SLP_TYP_S5);
+    aml_int(b, type);
+    aml_int(b, type);
     aml_int(b, 0);
     aml_int(b, 0);
     aml_end(b, pkg);
+}
+
+static void emit_sleep_states(struct buf *b, const struct fw_platform *plat)
+{
+    if (plat->has_s3) {
+        emit_sleep_state(b, "_S3_", ACPIPM_SLP_TYP_S3);
+        emit_sleep_state(b, "_S4_", ACPIPM_SLP_TYP_S4);
+    }
+    emit_sleep_state(b, "_S5_", ACPIPM_SLP_TYP_S5);
 }
 
 /* _UID is what ties a processor to its entry in the MADT. */
@@ -270,7 +279,7 @@ void dsdt_emit(struct buf *b, const struct fw_platform *plat)
 {
     size_t sb, pci;
 
-    emit_sleep_states(b);
+    emit_sleep_states(b, plat);
     sb = aml_scope(b, "\\_SB_");
     emit_processors(b, plat->ncpus);
     if (plat->has_hpet)

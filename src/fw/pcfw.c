@@ -7,6 +7,7 @@
  */
 #include "fw/pcfw.h"
 #include "base/le.h"
+#include "dev/acpipm.h"
 #include "fw/acpi.h"
 #include "fw/smbios.h"
 
@@ -179,6 +180,18 @@ static int add_e820(struct fwcfg *f, const struct mem *mem, struct err *err)
     return rc;
 }
 
+/* For S0 to S5: bit 7, the machine has it; below, its SLP_TYP. */
+static int add_sleep_states(struct fwcfg *f, const struct fw_platform *plat, struct err *err)
+{
+    u8 states[6] = {0x80, 0, 0, ACPIPM_SLP_TYP_S3, ACPIPM_SLP_TYP_S4, ACPIPM_SLP_TYP_S5 | 0x80};
+
+    if (plat->has_s3) {
+        states[3] |= 0x80;
+        states[4] |= 0x80;
+    }
+    return add_file(f, "etc/system-states", states, sizeof(states), err);
+}
+
 int pcfw_add(struct fwcfg *f, const struct fw_platform *plat, const struct mem *mem,
              const char *order, struct err *err)
 {
@@ -188,6 +201,8 @@ int pcfw_add(struct fwcfg *f, const struct fw_platform *plat, const struct mem *
         rc = add_acpi(f, plat, err);
     if (!rc)
         rc = add_smbios(f, plat, mem, err);
+    if (!rc)
+        rc = add_sleep_states(f, plat, err);
     if (!rc && order && *order)
         rc = add_file(f, "bootorder", order, strlen(order) + 1, err);
     return rc;

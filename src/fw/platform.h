@@ -17,6 +17,7 @@ struct fw_platform {
     bool x2apic;  /* CPUs can enter x2APIC mode: needed for more than 255 */
     u32 hotplug;  /* PCI slots (by bit) that dev/pcihotplug.h plugs and unplugs; 0: it is not there
                    */
+    bool has_s3;  /* suspend to RAM, and S4 as power-off with another name */
     u16 pm_base;  /* ports of the ACPI power management block (dev/acpipm.h) */
     u8 sci_irq;   /* its interrupt */
     u32 ioapic_base; /* the I/O APIC has ID 0 and GSI 0 … 23 */

@@ -9,6 +9,7 @@
 #include "bus/clock.h"
 #include "cpu/engine.h"
 #include "cpu/vcpu.h"
+#include "dev/acpipm.h"
 #include "dev/debugexit.h"
 #include "dev/fwcfg.h"
 #include "dev/hpet.h"
@@ -208,6 +209,16 @@ static int init_interrupts(struct machine *m)
     return rc;
 }
 
+/* The RTC's interrupt, which the HPET may take the place of, is also an event that wakes. */
+static void rtc_irq(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    hpet_rtc_irq(m->hpet, n, level);
+    if (m->pm)
+        acpipm_rtc_irq(m->pm, 0, level);
+}
+
 static int init_timers(struct machine *m)
 {
     struct bus *pio = &m->vm.pio;
@@ -223,7 +234,7 @@ static int init_timers(struct machine *m)
     if (!rc)
         rc = port61_new(&m->port61, pio, m->pit, clk);
     if (!rc)
-        rc = mc146818_new(&m->rtc, pio, (struct irq){hpet_rtc_irq, m->hpet, 8}, clk);
+        rc = mc146818_new(&m->rtc, pio, (struct irq){rtc_irq, m, 8}, clk);
     return rc;
 }
 
@@ -376,7 +387,8 @@ void board_reset(struct machine *m)
         ns16550a_reset(m->uart[n]);
     port92_reset(m->port92);
     i8042_reset(m->kbc); /* last: its output port starts with A20 on */
-    mc146818_reset(m->rtc);
+    if (!m->waking)
+        mc146818_reset(m->rtc);
     hpet_reset(m->hpet);
     i8254_reset(m->pit);
     port61_reset(m->port61);

@@ -69,8 +69,10 @@ struct machine {
     struct cpu_threads *threads;
     pthread_t loop_thread;
     atomic_bool reset_wanted;
-    atomic_uint holds;                    /* machine_hold calls in force */
-    atomic_int status;                    /* -1 until the machine ends */
+    atomic_bool asleep, wake_wanted; /* in S3; to leave it */
+    bool waking;       /* board_reset is for that: what keeps its power is left alone */
+    atomic_uint holds; /* machine_hold calls in force */
+    atomic_int status; /* -1 until the machine ends */
     atomic_bool guest_ended, guest_reset; /* by the guest itself */
     bool paused, end_told;                /* loop's thread */
     _Atomic u64 trays_moved;              /* drives whose guest moved the tray, not told yet */
@@ -101,6 +103,8 @@ void machine_tell(struct machine *m, enum machine_event event, unsigned n, bool 
 
 /* Told by devices (wires and callbacks) and CPUs: machine.c. Any thread, machine's lock or none. */
 void machine_on_reset(void *m, unsigned n, bool level);
+void machine_on_sleep(void *m, unsigned n, bool level);
+void machine_on_wake(void *m, unsigned n, bool level);
 void machine_on_poweroff(void *m, unsigned n, bool level);
 void machine_on_debug_exit(void *m, u32 val);
 void machine_on_shutdown(void *m);

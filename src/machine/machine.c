@@ -10,6 +10,7 @@
 
 #include "bus/clock.h"
 #include "dev/acpipm.h"
+#include "dev/mc146818.h"
 #include "machine/board.h"
 #include "machine/pc.h"
 #include "os/loop.h"
@@ -17,6 +18,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CMOS_SHUTDOWN   0x0fu
+#define SHUTDOWN_RESUME 0xfeu /* from S3 */
 
 /* A deadline nearer than what the loop sleeps for. The loop itself looks before it sleeps. */
 static void earlier_deadline(void *opaque)
@@ -129,6 +133,26 @@ void machine_reset(struct machine *m)
     want_reset(m, false);
 }
 
+void machine_on_sleep(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    if (!level)
+        return;
+    atomic_store(&m->asleep, true);
+    stop_and_look(m);
+}
+
+void machine_on_wake(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    if (!level)
+        return;
+    atomic_store(&m->wake_wanted, true);
+    stop_and_look(m);
+}
+
 void machine_on_poweroff(void *opaque, unsigned n, bool level)
 {
     if (level)
@@ -152,12 +176,34 @@ void machine_on_shutdown(void *opaque)
         machine_on_reset(m, 0, true);
 }
 
+/* As RESET, but memory, the clock and what the firmware made of the first megabyte stay; the
+   firmware learns from CMOS that it has to lead the guest back. */
+static void wake(struct machine *m)
+{
+    int rc;
+
+    cpu_threads_park(m->threads);
+    atomic_store(&m->wake_wanted, false);
+    if (!atomic_exchange(&m->asleep, false))
+        return; /* a reset has done so */
+    pthread_mutex_lock(&m->vm.lock);
+    m->waking = true;
+    board_reset(m);
+    rc = m->board->boot(m, m->err);
+    mc146818_set_cmos(m->rtc, CMOS_SHUTDOWN, SHUTDOWN_RESUME);
+    m->waking = false;
+    pthread_mutex_unlock(&m->vm.lock);
+    if (rc)
+        machine_end(m, MACHINE_SETUP);
+}
+
 static void reset(struct machine *m)
 {
     int rc;
 
     cpu_threads_park(m->threads);
     atomic_store(&m->reset_wanted, false);
+    atomic_store(&m->asleep, false);
     pthread_mutex_lock(&m->vm.lock);
     board_reset(m);
     rc = m->board->boot(m, m->err);
@@ -177,12 +223,14 @@ static void tell_trays(struct machine *m)
             machine_tell(m, MACHINE_TRAY, n, true);
 }
 
-/* Makes the machine what it is wanted to be: ended, reset, held or running. */
+/* Makes the machine what it is wanted to be: ended, reset, held, asleep or running. */
 static void settle(struct machine *m)
 {
     tell_trays(m);
     if (atomic_load(&m->status) < 0 && atomic_load(&m->reset_wanted))
         reset(m);
+    if (atomic_load(&m->status) < 0 && atomic_load(&m->wake_wanted))
+        wake(m);
     if (atomic_load(&m->status) >= 0) {
         cpu_threads_park(m->threads);
         if (!m->end_told)
@@ -193,6 +241,9 @@ static void settle(struct machine *m)
     } else if (atomic_load(&m->holds)) {
         cpu_threads_park(m->threads);
         clock_stop(m->vm.clock);
+    } else if (atomic_load(&m->asleep)) {
+        cpu_threads_park(m->threads);
+        clock_start(m->vm.clock);
     } else if (!cpu_threads_running(m->threads)) {
         clock_start(m->vm.clock);
         cpu_threads_go(m->threads);

@@ -38,6 +38,7 @@ static void micro_dispose(struct machine *m)
 {
     pthread_mutex_lock(&m->vm.lock);
     acpipm_free(m->pm);
+    m->pm = NULL; /* the RTC knows it */
     i440fx_free(m->i440fx);
     pthread_mutex_unlock(&m->vm.lock);
 }

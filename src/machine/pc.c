@@ -51,11 +51,37 @@ static int init_hotplug(struct machine *m)
     return pcihotplug_new(&m->pc->hotplug, &cfg);
 }
 
+static void fall_asleep(void *opaque, unsigned n, bool level)
+{
+    struct machine *m = opaque;
+
+    m->pc->sleeper.active = true;
+    machine_on_sleep(m, n, level);
+}
+
+static bool wake_by_key(void *opaque, u16 code, bool down)
+{
+    struct machine *m = opaque;
+
+    if (down)
+        acpipm_wake(m->pm);
+    return true;
+}
+
+static void init_sleep(struct machine *m)
+{
+    static const struct input_ops ops = {.key = wake_by_key};
+
+    m->pc->sleeper = (struct input_sink){.ops = &ops, .opaque = m};
+    input_add(&m->pc->input, &m->pc->sleeper);
+    acpipm_on_sleep(m->pm, (struct irq){fall_asleep, m, 0});
+}
+
 static int init_chipset(struct machine *m)
 {
     struct pc *pc = m->pc;
     struct irq isa[16];
-    struct irq reset = {machine_on_reset, m, 0};
+    struct irq wake = {machine_on_wake, m, 0};
     struct irq poweroff = {machine_on_poweroff, m, 0};
     int rc = i440fx_new(&m->i440fx, m->pci, pc->bios);
 
@@ -67,8 +93,8 @@ static int init_chipset(struct machine *m)
         return rc;
     for (unsigned n = 0; n < PCI_PIRQS; n++)
         m->pirq[n] = (struct irq){piix3_set_pirq, pc->piix3, n};
-    rc = acpipm_new(&m->pm, &m->vm.pio, 0, board_gsi(m, BOARD_SCI_IRQ), m->vm.clock, poweroff,
-                    reset);
+    rc =
+        acpipm_new(&m->pm, &m->vm.pio, 0, board_gsi(m, BOARD_SCI_IRQ), m->vm.clock, poweroff, wake);
     if (!rc)
         rc = piix4pm_new(&pc->piix4pm, m->pci, PC_PIIX4PM_DEVFN, m->pm,
                          (struct irq){raise_smi, m, 0});
@@ -82,6 +108,7 @@ static struct fw_platform platform(const struct machine *m)
 
     plat.pm_base = base ? base : BOARD_PM_BASE;
     plat.pci_irqs = PCI_IRQS;
+    plat.has_s3 = true;
     plat.hotplug = pc_hotplug_slots(m->pc);
     plat.has_vga = machine_display((struct machine *)m) != NULL;
     plat.has_floppy = true;
@@ -182,6 +209,7 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
         rc = pc_misc_init(m, host, err);
     if (rc)
         return rc;
+    init_sleep(m);
     pcihotplug_set_removable(m->pc->hotplug, pc_hotplug_slots(m->pc));
     return init_fwcfg(m, err);
 }
@@ -204,6 +232,7 @@ static void pc_dispose(struct machine *m)
     pcihotplug_free(pc->hotplug);
     piix4pm_free(pc->piix4pm);
     acpipm_free(m->pm);
+    m->pm = NULL; /* the RTC knows it */
     piix3_free(pc->piix3);
     i440fx_free(m->i440fx);
     pc_firmware_dispose(pc);
@@ -222,10 +251,15 @@ static void pc_reset(struct machine *m)
     pc_disks_reset(pc);
     pc_nics_reset(pc);
     pc_display_reset(pc);
-    i440fx_reset(m->i440fx);
     piix3_reset(pc->piix3);
     piix4pm_reset(pc->piix4pm);
-    acpipm_reset(m->pm);
+    pc->sleeper.active = false;
+    if (m->waking) { /* the firmware's shadow in RAM stays mapped: it is what resumes */
+        acpipm_resume(m->pm);
+    } else {
+        i440fx_reset(m->i440fx);
+        acpipm_reset(m->pm);
+    }
     pc_firmware_reset(pc);
 }
 

@@ -60,6 +60,7 @@ struct pc {
     struct stdvga *stdvga; /* one of them, or none */
     struct cirrus *cirrus;
     struct input input;
+    struct input_sink sleeper; /* while the machine sleeps: any key wakes it */
     struct ps2input *ps2;
 
     struct uhci *uhci; /* NULL: nothing is on it */

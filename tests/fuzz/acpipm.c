@@ -9,12 +9,13 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct input in = {data, size};
     struct rig rig;
-    struct wire sci = {0}, off = {0};
+    struct wire sci = {0}, off = {0}, sleep = {0}, wake = {0};
     struct acpipm *pm;
 
     rig_open(&rig);
     BUG_ON(
-        acpipm_new(&pm, &rig.pio, 0x600, wire_irq(&sci), rig.clk, wire_irq(&off), (struct irq){0}));
+        acpipm_new(&pm, &rig.pio, 0x600, wire_irq(&sci), rig.clk, wire_irq(&off), wire_irq(&wake)));
+    acpipm_on_sleep(pm, wire_irq(&sleep));
     while (input_left(&in)) {
         u8 op = (u8)input_take(&in, 1);
         if ((op & 0xc0) == 0xc0) {
@@ -28,6 +29,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         } else {
             input_access(&in, &rig.pio, op, 0x5fe, 20);
         }
+        BUG_ON(wake.rises > sleep.rises);
         BUG_ON(sci.level && !(bus_read(&rig.pio, 0x600 + ACPIPM_PM1_CNT, 2) & 1));
     }
     acpipm_reset(pm);

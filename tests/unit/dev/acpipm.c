@@ -11,14 +11,14 @@
 #define GPE  (BASE + ACPIPM_GPE0)
 
 static struct rig rig;
-static struct wire sci, off;
+static struct wire sci, off, asleep, woken;
 static struct acpipm *pm;
 
 static void open_pm(void)
 {
     rig_open(&rig);
-    sci = off = (struct wire){0};
-    if (acpipm_new(&pm, &rig.pio, BASE, wire_irq(&sci), rig.clk, wire_irq(&off), (struct irq){0}))
+    sci = off = asleep = woken = (struct wire){0};
+    if (acpipm_new(&pm, &rig.pio, BASE, wire_irq(&sci), rig.clk, wire_irq(&off), wire_irq(&woken)))
         exit(1);
 }
 
@@ -87,6 +87,72 @@ static void soft_off(void)
     close_pm();
 }
 
+static void suspend(void)
+{
+    out16(STS, 0xffff);
+    out16(CNT, 1 | ACPIPM_SLP_TYP_S3 << 10 | 1 << 13);
+}
+
+static void sleeps_and_wakes(void)
+{
+    open_pm();
+    acpipm_enable(pm);
+    suspend();
+    CHECK_EQ(asleep.rises, 0); /* a board without S3 */
+    acpipm_on_sleep(pm, wire_irq(&asleep));
+    suspend();
+    CHECK_EQ(asleep.rises, 1);
+    acpipm_rtc_irq(pm, 0, true);
+    CHECK_EQ(woken.rises, 0); /* not enabled */
+    acpipm_rtc_irq(pm, 0, false);
+    suspend();
+    out16(STS + 2, 0x400);
+    acpipm_rtc_irq(pm, 0, true);
+    CHECK_EQ(woken.rises, 1);
+    CHECK_EQ(in16(STS), 0x8400); /* WAK_STS, RTC_STS */
+    acpipm_resume(pm);
+    CHECK_EQ(in16(STS), 0x8400);
+    CHECK_EQ(in16(STS + 2), 0x400);
+    CHECK_EQ(in16(CNT), 0);
+    CHECK(!sci.level);
+    acpipm_wake(pm); /* awake already */
+    CHECK_EQ(woken.rises, 1);
+    suspend();
+    acpipm_power_button(pm);
+    CHECK_EQ(woken.rises, 2);
+    suspend();
+    acpipm_wake(pm);
+    CHECK_EQ(woken.rises, 3);
+    suspend();
+    acpipm_gpe(pm, 1);
+    CHECK_EQ(woken.rises, 3);
+    out16(0x60e, 2);
+    CHECK_EQ(woken.rises, 4);
+    CHECK_EQ(off.rises, 0);
+    out16(CNT, 1 | ACPIPM_SLP_TYP_S4 << 10 | 1 << 13); /* is power-off */
+    CHECK_EQ(off.rises, 1);
+    close_pm();
+}
+
+static void keeps_its_sleep(void)
+{
+    struct state_stream s = {0};
+    struct err err;
+
+    open_pm();
+    acpipm_on_sleep(pm, wire_irq(&asleep));
+    suspend();
+    CHECK_EQ(state_save(&s, &acpipm_state, pm), 0);
+    acpipm_reset(pm);
+    acpipm_power_button(pm);
+    CHECK_EQ(woken.rises, 0);
+    CHECK_EQ(state_load(&s, &acpipm_state, pm, &err), 0);
+    acpipm_power_button(pm);
+    CHECK_EQ(woken.rises, 1);
+    state_dispose(&s);
+    close_pm();
+}
+
 static void timer_counts(void)
 {
     open_pm();
@@ -142,6 +208,8 @@ int main(void)
     TEST_RUN(enters_and_leaves_acpi_mode);
     TEST_RUN(power_button);
     TEST_RUN(soft_off);
+    TEST_RUN(sleeps_and_wakes);
+    TEST_RUN(keeps_its_sleep);
     TEST_RUN(timer_counts);
     TEST_RUN(other_events);
     return test_result();

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     if (argc > 3 && !strcmp(argv[3], "pc")) {
         plat.pci_irqs = 0x0c20;
         plat.hotplug = ~7u;
+        plat.has_s3 = true;
     }
     plat.nserial = 4;
     plat.x2apic = true;
