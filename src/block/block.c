@@ -5,6 +5,7 @@
  */
 #include "block/block.h"
 #include "block/driver.h"
+#include "block/format.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -158,7 +159,7 @@ static void dispose(struct block *b)
     pthread_mutex_destroy(&b->lock);
     pthread_cond_destroy(&b->work);
     pthread_cond_destroy(&b->idle);
-    b->node->ops->close(b->node);
+    node_close(b->node);
     free(b);
 }
 
@@ -180,7 +181,7 @@ int block_new(struct block **out, struct block_node *node, unsigned threads, pth
     struct block *b = calloc(1, sizeof(*b));
 
     if (!b) {
-        node->ops->close(node);
+        node_close(node);
         return -ENOMEM;
     }
     BUG_ON(threads > WORKERS || node->size % BLOCK_SECTOR);
@@ -206,14 +207,16 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
                struct err *err)
 {
     struct block_node *node;
-    int rc;
+    unsigned flags = (cfg->read_only || cfg->snapshot ? OPEN_READ_ONLY : 0) |
+                     (cfg->any_backing ? OPEN_ANY_BACKING : 0);
+    int rc = block_chain_open(&node, cfg->path, cfg->format, NULL, flags, err);
 
-    if (cfg->format && strcmp(cfg->format, "raw"))
-        return err_set(err, EINVAL, "'%s': image format '%s' is not known; there is raw", cfg->path,
-                       cfg->format);
-    rc = block_raw_open(&node, cfg->path, cfg->read_only || cfg->snapshot, err);
     if (rc)
         return rc;
+    if (!node->size) {
+        node_close(node);
+        return err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
+    }
     if (cfg->snapshot && !cfg->read_only) {
         rc = block_snapshot_open(&node, node, err);
         if (rc) {

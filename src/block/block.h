@@ -35,7 +35,8 @@ struct block_config {
     const char *path; /* a file or a host block device */
     bool read_only;
     bool snapshot;      /* writes go to a temporary file that ends with the process */
-    const char *format; /* "raw" for now; NULL: raw */
+    const char *format; /* NULL: guessed; what is guessed to be raw must not turn into another */
+    bool any_backing;   /* backing files outside of the image's folder, too */
 };
 
 /* Opens it, locks it against use by others (shared among readers, a writer alone) and starts its

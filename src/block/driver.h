@@ -3,9 +3,83 @@
  * What is behind an image: a node with an ops table, one for each format, each over another node
  * or a file. Ops are synchronous, called by several worker threads at once, without the machine's
  * lock. Ranges are within `size` and not empty; a read-only node gets only reads and flushes.
+ * Ops that need the node alone (resize, check, snapshots, bitmaps) are said to.
  */
 #pragma once
 #include "block/block.h"
+
+struct bfile;
+struct block_format; /* block/format.h */
+
+/* What a range of a node is. */
+#define EXTENT_ALLOCATED  BIT(0) /* this node says what it reads as; else its backing does */
+#define EXTENT_ZERO       BIT(1) /* reads as zeros */
+#define EXTENT_DATA       BIT(2) /* has bytes in a file */
+#define EXTENT_OFFSET     BIT(3) /* … as they are, from `host` on, in the file `path` */
+#define EXTENT_COMPRESSED BIT(4)
+
+struct block_extent {
+    u64 len; /* 1 to what was asked for */
+    unsigned flags;
+    u64 host;
+    const char *path; /* NULL: the node's own */
+};
+
+#define INFO_ITEMS 16u
+
+/* Something a format says of an image. */
+struct block_info_item {
+    char name[24]; /* as JSON has it: "refcount-bits" */
+    enum { INFO_TEXT, INFO_BOOL, INFO_NUMBER } kind;
+    u64 number;
+    char text[64];
+};
+
+struct block_info {
+    u64 cluster; /* bytes; 0: has none */
+    bool dirty, corrupt;
+    unsigned items;
+    struct block_info_item item[INFO_ITEMS];
+};
+
+void info_text(struct block_info *info, const char *name, const char *text);
+void info_number(struct block_info *info, const char *name, u64 number);
+void info_bool(struct block_info *info, const char *name, bool value);
+
+enum block_prealloc { PREALLOC_OFF, PREALLOC_METADATA, PREALLOC_FALLOC, PREALLOC_FULL };
+
+#define CHECK_FIX_LEAKS  BIT(0)
+#define CHECK_FIX_ERRORS BIT(1)
+
+struct block_check {
+    u64 errors, leaks, failures; /* found; failures: of the host, the check is not complete */
+    u64 errors_fixed, leaks_fixed;
+    u64 end;                                     /* of the image in its file */
+    u64 total, allocated, compressed, scattered; /* clusters */
+    /* A line for each finding; called at most 1000 times. */
+    void (*report)(void *opaque, const char *line);
+    void *opaque;
+};
+
+struct block_snapshot {
+    char *id, *name;
+    u64 date_ns, clock_ns, state_size, disk_size; /* date: since 1970 */
+    u64 icount;
+};
+
+struct block_bitmap_info {
+    char *name;
+    u64 granularity, count; /* bytes; dirty bytes */
+    bool in_use, enabled;
+};
+
+enum bitmap_action {
+    BITMAP_ADD,
+    BITMAP_REMOVE,
+    BITMAP_CLEAR,
+    BITMAP_ENABLE,
+    BITMAP_DISABLE,
+};
 
 struct block_driver {
     const char *name;
@@ -14,7 +88,35 @@ struct block_driver {
     int (*flush)(struct block_node *n);                     /* what was written reaches the disk */
     int (*discard)(struct block_node *n, u64 off, u64 len); /* a hint */
     int (*zero)(struct block_node *n, u64 off, u64 len);
-    void (*close)(struct block_node *n); /* frees it, and the nodes it is over */
+    void (*close)(struct block_node *n); /* frees it, and the nodes it is over but `backing` */
+
+    /* The rest may be NULL: what the node cannot do. */
+    int (*status)(struct block_node *n, u64 off, u64 len, struct block_extent *out);
+    /* One cluster from its start on (the last one of the image may be short). -ENOSPC: it does not
+       get smaller by it, and is to be written plainly. */
+    int (*write_compressed)(struct block_node *n, u64 off, const u8 *buf, u64 len);
+    void (*info)(struct block_node *n, struct block_info *info);
+
+    /* Alone. */
+    int (*resize)(struct block_node *n, u64 size, enum block_prealloc how, struct err *err);
+    int (*check)(struct block_node *n, unsigned fix, struct block_check *result, struct err *err);
+    int (*set_backing)(struct block_node *n, const char *name, const char *format, struct err *err);
+    /* The list is freed with block_snapshots_free. */
+    int (*snapshot_list)(struct block_node *n, struct block_snapshot **out, unsigned *count);
+    int (*snapshot_create)(struct block_node *n, const char *name, struct err *err);
+    int (*snapshot_apply)(struct block_node *n, const char *id_or_name, struct err *err);
+    int (*snapshot_delete)(struct block_node *n, const char *id_or_name, struct err *err);
+    /* Makes the node read what the snapshot has; it must be read-only. */
+    int (*snapshot_view)(struct block_node *n, const char *id_or_name, struct err *err);
+    int (*bitmap_list)(struct block_node *n, struct block_bitmap_info **out, unsigned *count);
+    int (*bitmap_change)(struct block_node *n, enum bitmap_action action, const char *name,
+                         u64 granularity, struct err *err);
+    /* Puts into *dirty, one bit for each `granularity` bytes, what is set in the bitmap; freed by
+       the caller. */
+    int (*bitmap_read)(struct block_node *n, const char *name, u64 *granularity, u8 **dirty,
+                       struct err *err);
+    int (*bitmap_merge)(struct block_node *n, const char *name, u64 granularity, const u8 *dirty,
+                        struct err *err);
 };
 
 /* Embedded in the driver's own structure. */
@@ -22,11 +124,38 @@ struct block_node {
     const struct block_driver *ops;
     u64 size; /* bytes, a multiple of BLOCK_SECTOR */
     bool read_only;
+    /* Of a node that a format has opened; NULL for others. */
+    const struct block_format *format;
+    struct bfile *file;         /* not owned here */
+    struct block_node *backing; /* owned; closed by node_close */
+    char *backing_name;         /* as the image has it; owned */
+    char *backing_format;       /* likewise; NULL: not said */
+    char fault[256];            /* what is wrong with the image, once an op has met it */
 };
 
-/* A file or host block device as it is. */
-must_check int block_raw_open(struct block_node **out, const char *path, bool read_only,
-                              struct err *err);
+/* Closes the node and those behind it. NULL is allowed. */
+void node_close(struct block_node *n);
+/* Of the backing, with zeros beyond its end and if there is none. */
+must_check int node_read_backing(struct block_node *n, u64 off, u8 *buf, u64 len);
+/* status, or what is true of any node. */
+must_check int node_status(struct block_node *n, u64 off, u64 len, struct block_extent *out);
+/* Through the chain: which node says what the range reads as. `*in`: NULL if none does, and then
+   it is zeros; `*depth`: how far down. `stop` (or NULL) is not asked any more: what comes from it
+   or below counts as not allocated. */
+must_check int node_chain_status(struct block_node *n, struct block_node *stop, u64 off, u64 len,
+                                 struct block_extent *out, struct block_node **in, unsigned *depth);
+/* Whether the range reads as zeros, as far as can be said without reading. */
+bool node_is_zero(struct block_node *n, u64 off, u64 len);
+bool is_all_zero(const u8 *buf, u64 len);
+/* The first thing that is wrong with an image is kept, said on stderr, and -EIO. */
+int node_fault(struct block_node *n, const char *fmt, ...) printf_like(2, 3);
+void block_snapshots_free(struct block_snapshot *list, unsigned count);
+void block_bitmaps_free(struct block_bitmap_info *list, unsigned count);
+
+/* A file or host block device as it is. Owns the file, also on failure. `guarded`: nobody has
+   said that it is raw, so that a write that would make it look like another format is -EPERM. */
+must_check int block_raw_new(struct block_node **out, struct bfile *file, bool guarded,
+                             struct err *err);
 /* A file without a name, of `size` zeros, in $TMPDIR or /var/tmp. */
 must_check int block_raw_temporary(struct block_node **out, u64 size, struct err *err);
 /* Over `base`, which is then only read: writes go to a temporary file without a name. Owns the base

@@ -3,26 +3,20 @@
  * A file or host block device as it is. What lies between the end of a file and the next sector
  * reads as zeros; the file grows into it only by a write of something else.
  */
-#include "block/driver.h"
+#include "block/file.h"
+#include "block/format.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/falloc.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#define ZERO_CHUNK (64 * KiB)
 
 struct raw {
     struct block_node node;
-    int fd;
-    bool device;
-    _Atomic u64 bytes; /* of the file */
+    struct bfile *file;
+    bool guarded;
 };
 
 static struct raw *raw_of(struct block_node *n)
@@ -32,115 +26,109 @@ static struct raw *raw_of(struct block_node *n)
 
 static int raw_read(struct block_node *n, u64 off, u8 *buf, u64 len)
 {
-    while (len) {
-        ssize_t r = pread(raw_of(n)->fd, buf, len, (off_t)off);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return -errno;
-        if (!r) {
-            memset(buf, 0, len);
-            return 0;
-        }
-        off += (u64)r;
-        buf += r;
-        len -= (u64)r;
-    }
-    return 0;
+    return bfile_read(raw_of(n)->file, off, buf, len);
 }
 
-static bool all_zero(const u8 *buf, u64 len)
+/* Whether this write makes the image look like another format to whoever guesses next. */
+static bool turns_into_another(struct raw *raw, u64 off, const u8 *buf, u64 len)
 {
-    return !len || (!buf[0] && !memcmp(buf, buf + 1, len - 1));
+    u8 head[PROBE_BYTES];
+
+    if (!raw->guarded || off >= BLOCK_SECTOR || bfile_read(raw->file, 0, head, sizeof(head)))
+        return false;
+    memcpy(head + off, buf, min_u64(len, sizeof(head) - off));
+    for (unsigned i = 0; format_at(i); i++)
+        if (format_at(i)->probe && format_at(i)->probe(head, ""))
+            return true;
+    return false;
 }
 
 static int raw_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
 {
     struct raw *raw = raw_of(n);
-    u64 bytes = raw->bytes, inside = off < bytes ? min_u64(len, bytes - off) : 0;
+    u64 bytes = bfile_size(raw->file), inside = off < bytes ? min_u64(len, bytes - off) : 0;
 
-    if (len > inside && all_zero(buf + inside, len - inside))
+    if (off + len == n->size && len - inside < BLOCK_SECTOR &&
+        is_all_zero(buf + inside, len - inside))
         len = inside;
-    while (len) {
-        ssize_t r = pwrite(raw->fd, buf, len, (off_t)off);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return r ? -errno : -ENOSPC;
-        off += (u64)r;
-        buf += r;
-        len -= (u64)r;
-        if (off > raw->bytes) /* only within the last sector; racing writers agree in the end */
-            raw->bytes = off;
+    if (!len)
+        return 0;
+    if (turns_into_another(raw, off, buf, len)) {
+        fprintf(stderr,
+                "domus: '%s': a write that would make it an image of another format is refused; "
+                "say format=raw if it is raw\r\n",
+                bfile_path(raw->file));
+        return -EPERM;
     }
-    return 0;
+    return bfile_write(raw->file, off, buf, len);
 }
 
 static int raw_flush(struct block_node *n)
 {
-    int r;
-
-    do
-        r = fdatasync(raw_of(n)->fd);
-    while (r && errno == EINTR);
-    return r ? -errno : 0;
-}
-
-/* The host cannot do it; something simpler will. */
-static bool unable(int error)
-{
-    return error == EOPNOTSUPP || error == ENOTTY || error == ENOSYS || error == EINVAL ||
-           error == ENODEV;
+    return bfile_flush(raw_of(n)->file);
 }
 
 static int raw_discard(struct block_node *n, u64 off, u64 len)
 {
-    struct raw *raw = raw_of(n);
-    u64 range[2] = {off, len};
-    int r;
-
-    if (raw->device)
-        r = ioctl(raw->fd, BLKDISCARD, range);
-    else
-        r = fallocate(raw->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
-    return r && !unable(errno) ? -errno : 0;
-}
-
-static int write_zeros(struct block_node *n, u64 off, u64 len)
-{
-    static const u8 zeros[ZERO_CHUNK];
-    int rc = 0;
-
-    while (len && !rc) {
-        u64 part = min_u64(len, ZERO_CHUNK);
-        rc = raw_write(n, off, zeros, part);
-        off += part;
-        len -= part;
-    }
-    return rc;
+    return bfile_discard(raw_of(n)->file, off, len);
 }
 
 static int raw_zero(struct block_node *n, u64 off, u64 len)
 {
-    struct raw *raw = raw_of(n);
+    struct bfile *f = raw_of(n)->file;
+    u64 bytes = bfile_size(f), inside = off < bytes ? min_u64(len, bytes - off) : 0;
 
-    if (!fallocate(raw->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len))
-        return 0;
-    if (!unable(errno))
-        return -errno;
-    if (!raw->device &&
-        !fallocate(raw->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len))
-        return 0;
-    return write_zeros(n, off, len);
+    if (off + len == n->size && len - inside < BLOCK_SECTOR)
+        len = inside;
+    return len ? bfile_zero(f, off, len) : 0;
 }
 
 static void raw_close(struct block_node *n)
 {
     struct raw *raw = raw_of(n);
 
-    if (raw->fd >= 0)
-        close(raw->fd);
+    bfile_close(raw->file);
     free(raw);
+}
+
+static int raw_status(struct block_node *n, u64 off, u64 len, struct block_extent *out)
+{
+    bool hole;
+
+    out->len = bfile_extent(raw_of(n)->file, off, len, &hole);
+    out->flags = EXTENT_ALLOCATED | EXTENT_OFFSET | (hole ? EXTENT_ZERO : EXTENT_DATA);
+    out->host = off;
+    return 0;
+}
+
+static int preallocate(struct bfile *f, u64 from, u64 size, enum block_prealloc how)
+{
+    static const u8 zeros[64 * KiB];
+    int rc = 0;
+
+    if (how == PREALLOC_FALLOC)
+        return bfile_allocate(f, from, size - from);
+    for (; from < size && !rc && how == PREALLOC_FULL; from += min_u64(sizeof(zeros), size - from))
+        rc = bfile_write(f, from, zeros, min_u64(sizeof(zeros), size - from));
+    return rc;
+}
+
+static int raw_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err)
+{
+    struct bfile *f = raw_of(n)->file;
+    u64 was = bfile_size(f);
+    int rc;
+
+    if (how == PREALLOC_METADATA)
+        return err_set(err, EINVAL, "'%s': a raw image has no metadata to preallocate",
+                       bfile_path(f));
+    rc = bfile_truncate(f, size);
+    if (!rc && size > was)
+        rc = preallocate(f, was, size, how);
+    if (rc)
+        return err_set(err, -rc, "'%s' cannot be resized: %s", bfile_path(f), strerror(-rc));
+    n->size = align_up(size, BLOCK_SECTOR);
+    return 0;
 }
 
 static const struct block_driver raw_driver = {
@@ -151,87 +139,74 @@ static const struct block_driver raw_driver = {
     .discard = raw_discard,
     .zero = raw_zero,
     .close = raw_close,
+    .status = raw_status,
+    .resize = raw_resize,
 };
 
-static int find_size(struct raw *raw, const char *path, struct err *err)
-{
-    struct stat st;
-    u64 bytes = 0;
-
-    if (fstat(raw->fd, &st))
-        return err_set(err, errno, "'%s': %s", path, strerror(errno));
-    raw->device = S_ISBLK(st.st_mode);
-    if (!raw->device && !S_ISREG(st.st_mode))
-        return err_set(err, EINVAL, "'%s' is neither a file nor a block device", path);
-    if (raw->device ? ioctl(raw->fd, BLKGETSIZE64, &bytes) : 0)
-        return err_set(err, errno, "'%s': its size cannot be found: %s", path, strerror(errno));
-    raw->bytes = raw->device ? bytes : (u64)st.st_size;
-    if (!raw->bytes)
-        return err_set(err, EINVAL,
-                       "'%s' is empty; make it as long as the disk, for example with "
-                       "truncate -s 10G",
-                       path);
-    raw->node.size = align_up(raw->bytes, BLOCK_SECTOR);
-    return 0;
-}
-
-/* File systems without locks go without. */
-static int lock_file(struct raw *raw, const char *path, struct err *err)
-{
-    struct flock lock = {.l_type = raw->node.read_only ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET};
-
-    if (!fcntl(raw->fd, F_OFD_SETLK, &lock))
-        return 0;
-    if (errno != EAGAIN && errno != EACCES)
-        return 0;
-    return err_set(err, EBUSY,
-                   "'%s' is in use%s; stop whatever uses it, or open it read-only "
-                   "or as a snapshot everywhere",
-                   path, raw->node.read_only ? " by a writer" : "");
-}
-
-static int open_file(struct raw *raw, const char *path, struct err *err)
-{
-    int flags = (raw->node.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
-    struct stat st;
-
-    /* Of a block device, the kernel then refuses writers what is mounted. */
-    if (!raw->node.read_only && !stat(path, &st) && S_ISBLK(st.st_mode))
-        flags |= O_EXCL;
-    raw->fd = open(path, flags);
-    if (raw->fd >= 0)
-        return 0;
-    if (!raw->node.read_only && (errno == EACCES || errno == EROFS || errno == EPERM))
-        return err_set(err, errno,
-                       "'%s' cannot be written: %s; change its permissions, or use it "
-                       "read-only or as a snapshot",
-                       path, strerror(errno));
-    if (errno == EBUSY)
-        return err_set(err, EBUSY, "'%s' is in use by the host; is it mounted?", path);
-    return err_set(err, errno, "'%s': %s", path, strerror(errno));
-}
-
-int block_raw_open(struct block_node **out, const char *path, bool read_only, struct err *err)
+int block_raw_new(struct block_node **out, struct bfile *file, bool guarded, struct err *err)
 {
     struct raw *raw = calloc(1, sizeof(*raw));
-    int rc;
 
-    if (!raw)
-        return err_set(err, ENOMEM, "'%s': %s", path, strerror(ENOMEM));
-    raw->node.ops = &raw_driver;
-    raw->node.read_only = read_only;
-    rc = open_file(raw, path, err);
-    if (!rc)
-        rc = find_size(raw, path, err);
-    if (!rc)
-        rc = lock_file(raw, path, err);
-    if (rc) {
-        raw_close(&raw->node);
-        return rc;
+    if (!raw) {
+        bfile_close(file);
+        return err_set(err, ENOMEM, "raw image: %s", strerror(ENOMEM));
     }
+    raw->node.ops = &raw_driver;
+    raw->node.read_only = bfile_read_only(file);
+    raw->node.size = align_up(bfile_size(file), BLOCK_SECTOR);
+    raw->node.file = raw->file = file;
+    raw->guarded = guarded;
     *out = &raw->node;
     return 0;
 }
+
+static int raw_open(struct block_node **out, struct bfile *file, unsigned flags, struct err *err)
+{
+    return block_raw_new(out, file, false, err);
+}
+
+static int raw_create(const char *path, u64 size, const char *backing, const char *backing_format,
+                      const struct format_options *options, struct err *err)
+{
+    enum block_prealloc how = PREALLOC_OFF;
+    struct bfile *f;
+    int rc = format_prealloc(options, &how, err);
+
+    if (!rc && how == PREALLOC_METADATA)
+        rc = err_set(err, EINVAL, "preallocation=metadata: a raw image has none");
+    if (!rc)
+        rc = bfile_open(&f, path, BFILE_CREATE, err);
+    if (rc)
+        return rc;
+    rc = bfile_truncate(f, size);
+    if (!rc && !bfile_is_device(f))
+        rc = preallocate(f, 0, size, how);
+    if (rc)
+        err_set(err, -rc, "'%s' cannot be made of %llu bytes: %s", path, (unsigned long long)size,
+                strerror(-rc));
+    bfile_close(f);
+    return rc;
+}
+
+static int raw_measure(u64 size, u64 data, const struct format_options *options, u64 *required,
+                       u64 *full, struct err *err)
+{
+    *required = *full = size;
+    return 0;
+}
+
+static const struct format_key raw_keys[] = {
+    {"preallocation", "off, falloc (room is reserved), full (zeros are written)"},
+    {NULL, NULL},
+};
+
+const struct block_format format_raw = {
+    .name = "raw",
+    .open = raw_open,
+    .create = raw_create,
+    .keys = raw_keys,
+    .measure = raw_measure,
+};
 
 /* An open file that has no name. */
 static int open_unnamed(const char *dir)
@@ -254,23 +229,19 @@ static int open_unnamed(const char *dir)
 int block_raw_temporary(struct block_node **out, u64 size, struct err *err)
 {
     const char *dir = getenv("TMPDIR");
-    struct raw *raw = calloc(1, sizeof(*raw));
+    struct bfile *file;
+    int fd, rc;
 
     if (!dir || !*dir)
         dir = "/var/tmp";
-    if (!raw)
-        return err_set(err, ENOMEM, "temporary file: %s", strerror(ENOMEM));
-    raw->node = (struct block_node){.ops = &raw_driver, .size = size};
-    raw->bytes = size;
-    raw->fd = open_unnamed(dir);
-    if (raw->fd < 0 || ftruncate(raw->fd, (off_t)size)) {
-        int rc = err_set(err, errno,
-                         "no temporary file in '%s': %s; set TMPDIR to a folder with "
-                         "room",
-                         dir, strerror(errno));
-        raw_close(&raw->node);
+    fd = open_unnamed(dir);
+    if (fd < 0 || ftruncate(fd, (off_t)size)) {
+        rc = err_set(err, errno, "no temporary file in '%s': %s; set TMPDIR to a folder with room",
+                     dir, strerror(errno));
+        if (fd >= 0)
+            close(fd);
         return rc;
     }
-    *out = &raw->node;
-    return 0;
+    rc = bfile_from_fd(&file, fd, "temporary file", false, err);
+    return rc ? rc : block_raw_new(out, file, false, err);
 }

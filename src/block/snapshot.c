@@ -170,9 +170,9 @@ static void snapshot_close(struct block_node *n)
 {
     struct snapshot *s = snapshot_of(n);
 
-    s->base->ops->close(s->base);
+    node_close(s->base);
     if (s->file)
-        s->file->ops->close(s->file);
+        node_close(s->file);
     pthread_mutex_destroy(&s->lock);
     free(s->there);
     free(s);
@@ -195,7 +195,7 @@ int block_snapshot_open(struct block_node **out, struct block_node *base, struct
     int rc;
 
     if (!s) {
-        base->ops->close(base);
+        node_close(base);
         return err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
     }
     *s = (struct snapshot){.node = {.ops = &snapshot_driver, .size = base->size}, .base = base};

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The formats there are, for the table in format.c. */
+#pragma once
+#include "block/format.h"
+
+extern const struct block_format format_raw, format_qcow2;
