@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "machine/disk_config.h"
+#include "block/format.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,6 +36,17 @@ static int set_bus(struct disk_config *out, const char *name, struct err *err)
     return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb, xhci and floppy", name);
 }
 
+static int set_format(struct disk_config *out, const char *name, struct err *err)
+{
+    char names[256];
+
+    if (!format_find(name) || strlen(name) >= sizeof(out->format))
+        return err_set(err, EINVAL, "format=%.20s: there are %s", name,
+                       format_names(names, sizeof(names)));
+    strcpy(out->format, name);
+    return 0;
+}
+
 static int set_key(struct disk_config *out, const char *word, struct err *err)
 {
     if (!strncmp(word, "bus=", 4))
@@ -45,8 +57,14 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
         out->read_only = true;
     else if (!strcmp(word, "snapshot"))
         out->snapshot = true;
+    else if (!strcmp(word, "backing=any") || !strcmp(word, "backing=beside"))
+        out->any_backing = word[8] == 'a';
+    else if (!strncmp(word, "format=", 7))
+        return set_format(out, word + 7, err);
     else
-        return err_set(err, EINVAL, "'%.40s' is unknown; there are bus=, media=, ro and snapshot",
+        return err_set(err, EINVAL,
+                       "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro and "
+                       "snapshot",
                        word);
     return 0;
 }

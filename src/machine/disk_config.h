@@ -8,10 +8,13 @@ enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY };
 struct disk_config {
     enum disk_bus bus;
     bool cdrom, read_only, snapshot;
-    char path[1024]; /* "": no medium */
+    bool any_backing; /* backing files outside of the image's folder, too */
+    char format[16];  /* "": guessed */
+    char path[1024];  /* "": no medium */
 };
 
-/* "FILE[,bus=ide|ahci|usb|xhci|floppy][,media=disk|cdrom][,ro][,snapshot]" over what *out has
-   already. A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that
-   names the key. */
+/* "FILE[,bus=ide|ahci|usb|xhci|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
+   [,backing=any|beside]" over what *out has already.
+   A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
+   the key. */
 must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);

@@ -34,6 +34,9 @@ static int add(struct machine *m, const char *text, struct disk_config defaults,
     block.path = d->cfg.path;
     block.read_only = d->cfg.read_only;
     block.snapshot = d->cfg.snapshot;
+    block.any_backing = d->cfg.any_backing;
+    /* What is read from a disc is no other image's wrapping; who wants one says so. */
+    block.format = d->cfg.format[0] ? d->cfg.format : d->cfg.cdrom ? "raw" : NULL;
     if (!rc && d->cfg.path[0])
         rc = block_open(&d->block, &block, &m->vm.lock, err);
     if (rc) {

@@ -14,6 +14,7 @@ static const struct {
     int (*main)(int argc, char **argv);
 } commands[] = {
     {"run", "boot a kernel in a virtual machine", cmd_run},
+    {"img", "make, look at, convert and repair disk images", cmd_img},
     {"doctor", "what this host offers, and what Domus does with it", cmd_doctor},
     {"qmp", "send a command to a running machine", cmd_qmp},
     {"help", "this text; with the name of a command, its options", cmd_help},
@@ -69,6 +70,14 @@ static int cmd_help(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    const char *self = argc ? strrchr(argv[0], '/') : NULL;
+
+    self = self ? self + 1 : argc ? argv[0] : "";
+    if (!strcmp(self, "qemu-img")) {
+        char name[] = "qemu-img";
+        argv[0] = name;
+        return cmd_img(argc, argv);
+    }
     if (argc < 2) {
         fprintf(stderr, "domus: no command given; domus --help lists them\n");
         return 1;

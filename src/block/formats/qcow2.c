@@ -308,6 +308,7 @@ static const struct block_driver q2_driver = {
     .resize = q2_resize,
     .check = q2_check,
     .set_backing = q2_set_backing,
+    .make_empty = q2_make_empty,
     .snapshot_list = q2_snapshot_list,
     .snapshot_create = q2_snapshot_create,
     .snapshot_apply = q2_snapshot_apply,

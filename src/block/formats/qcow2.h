@@ -301,6 +301,7 @@ int q2_snapshot_list(struct block_node *n, struct block_snapshot **out, unsigned
 int q2_snapshot_create(struct block_node *n, const char *name, struct err *err);
 int q2_snapshot_apply(struct block_node *n, const char *id_or_name, struct err *err);
 int q2_snapshot_delete(struct block_node *n, const char *id_or_name, struct err *err);
+int q2_make_empty(struct block_node *n, struct err *err);
 int q2_snapshot_view(struct block_node *n, const char *id_or_name, struct err *err);
 /* An L1 table of the file, checked; freed by the caller. */
 must_check int q2_read_l1(struct qcow2 *q, u64 off, u32 entries, u64 **out, struct err *err);

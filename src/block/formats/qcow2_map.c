@@ -106,19 +106,6 @@ int q2_entry_check(struct qcow2 *q, u64 guest, u64 entry, u64 bitmap)
     return 0;
 }
 
-static int check_l1_entry(struct qcow2 *q, u64 index, u64 entry)
-{
-    u64 off = entry & Q2_OFFSET_MASK;
-
-    if (off & (q->cluster - 1))
-        return node_fault(&q->node, "level 1 entry %llu: table at %#llx is not aligned",
-                          (unsigned long long)index, (unsigned long long)off);
-    if (off >= bfile_size(q->file))
-        return node_fault(&q->node, "level 1 entry %llu: table at %#llx is not in the file",
-                          (unsigned long long)index, (unsigned long long)off);
-    return 0;
-}
-
 int q2_l2_get(struct qcow2 *q, u64 off, struct q2_table **out)
 {
     u64 index = l1_index(q, off), entry;
@@ -128,9 +115,13 @@ int q2_l2_get(struct qcow2 *q, u64 off, struct q2_table **out)
     entry = index < q->l1_size ? q->l1[index] : 0;
     if (!(entry & Q2_OFFSET_MASK))
         return 0;
-    rc = check_l1_entry(q, index, entry);
-    if (!rc)
-        rc = q2_cache_get(q, &q->l2, entry & Q2_OFFSET_MASK, out);
+    if (entry & Q2_OFFSET_MASK & (q->cluster - 1))
+        return node_fault(&q->node, "level 1 entry %llu: table at %#llx is not aligned",
+                          (unsigned long long)index, (unsigned long long)(entry & Q2_OFFSET_MASK));
+    rc = q2_cache_get(q, &q->l2, entry & Q2_OFFSET_MASK, out);
+    if (rc == -EIO && (entry & Q2_OFFSET_MASK) >= bfile_size(q->file))
+        return node_fault(&q->node, "level 1 entry %llu: table at %#llx is not in the file",
+                          (unsigned long long)index, (unsigned long long)(entry & Q2_OFFSET_MASK));
     return rc;
 }
 

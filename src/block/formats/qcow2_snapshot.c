@@ -522,6 +522,23 @@ int q2_snapshot_apply(struct block_node *n, const char *name, struct err *err)
     return alone_end(q, rc, "applied", err);
 }
 
+int q2_make_empty(struct block_node *n, struct err *err)
+{
+    struct qcow2 *q = q2_of(n);
+    u64 *l1 = calloc(q->l1_size + 1u, sizeof(*l1)), off;
+    int rc = l1 ? alone_begin(q) : -ENOMEM;
+
+    if (!l1)
+        return err_set(err, ENOMEM, "%s", strerror(ENOMEM));
+    if (!rc)
+        rc = write_l1_copy(q, l1, q->l1_size, &off);
+    if (!rc)
+        rc = switch_l1(q, l1, q->l1_size, off, n->size);
+    if (q->l1 != l1)
+        free(l1);
+    return alone_end(q, rc, "emptied", err);
+}
+
 int q2_snapshot_view(struct block_node *n, const char *name, struct err *err)
 {
     struct qcow2 *q = q2_of(n);
