@@ -3,4 +3,5 @@
 #pragma once
 #include "block/format.h"
 
-extern const struct block_format format_raw, format_qcow2;
+extern const struct block_format format_raw, format_qcow2, format_vdi, format_parallels, format_vpc,
+    format_qcow1;

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What most formats are: a table that says where in the file each block of the disk is, new blocks
+ * going to the file's end. A format reads its table into `host` and says how an entry is stored.
+ *
+ * On disk an entry follows its data: entries are kept until a flush, which writes them once the
+ * data is on disk. What is lost before leaves unused blocks in the file.
+ */
+#pragma once
+#include "block/format.h"
+
+#include <pthread.h>
+
+#define BAT_NONE    0ull      /* not allocated; also what any offset below the header is */
+#define BAT_ZERO    1ull      /* reads as zeros, whatever the backing has */
+#define BAT_PACKED  BIT64(63) /* compressed at this offset: read_packed */
+#define BAT_ENTRIES BIT64(27) /* at most: 1 GiB of memory */
+
+struct bat;
+
+struct bat_ops {
+    /* Writes the entry of block i, which is at file offset `host` now. */
+    int (*store)(struct bat *t, u64 i, u64 host);
+    /* The whole block i into buf; NULL: none is packed. */
+    int (*read_packed)(struct bat *t, u64 i, u64 host, u8 *buf);
+    /* NULL, or every write compresses: the whole block i, which is at *host then. Lock held. */
+    int (*write_packed)(struct bat *t, u64 i, const u8 *buf, u64 *host);
+    /* NULL, or after entries were stored and before the flush ends: trailers. */
+    int (*finish)(struct bat *t);
+    /* NULL, or before the first change. */
+    int (*begin)(struct bat *t);
+    /* NULL, or at the end of what begin has begun. */
+    int (*end)(struct bat *t);
+    /* NULL, or before data goes into a block that is there: makes it whole. Lock held. */
+    int (*complete)(struct bat *t, u64 i);
+    /* NULL, or reads of a block that may not be whole. */
+    int (*read_partial)(struct bat *t, u64 i, u64 skip, u8 *buf, u64 len);
+    void (*info)(struct bat *t, struct block_info *info);
+    void (*dispose)(struct bat *t); /* frees the structure that t is in */
+};
+
+struct bat {
+    struct block_node node;
+    const struct bat_ops *bat_ops;
+    struct bfile *file;
+    u64 block;  /* bytes */
+    u64 blocks; /* entries of host */
+    u64 *host;  /* file offset of the data, or BAT_*; lock */
+    u64 prefix; /* bytes in front of a block's data, part of it */
+    u64 align;  /* of new blocks in the file */
+    u64 end;    /* where the next one goes; lock */
+    u8 *dirty;  /* a bit for each entry that is not stored; lock */
+    u64 dirty_from, dirty_to;
+    bool begun; /* lock */
+    pthread_mutex_t lock;
+};
+
+extern const struct block_driver bat_driver;
+
+/* Allocates host, all BAT_NONE. Owns t->file from here on, also on failure, when it disposes of t.
+ */
+must_check int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file,
+                        unsigned flags, u64 size, u64 block, struct err *err);
+/* Gives up an opening: disposes and returns rc. */
+int bat_fail(struct bat *t, int rc);
+/* -EINVAL with a message. */
+int bat_refuse(struct bfile *f, const char *format, struct err *err, const char *why, u64 value);
+/* Checks that a block's place is behind `from` and inside the file. */
+must_check int bat_check_host(struct bat *t, u64 i, u64 host, u64 from, struct err *err);
+/* Block i is from now on at `host`. Lock held. */
+void bat_set(struct bat *t, u64 i, u64 host);
+/* Room for n bytes at the end. Lock held. */
+u64 bat_room(struct bat *t, u64 n);
+/* Starts a file of a format: made empty. */
+must_check int bat_create(struct bfile **out, const char *path, struct err *err);
+/* Ends it: closes, and says what went wrong. */
+must_check int bat_created(struct bfile *f, int rc, struct err *err);

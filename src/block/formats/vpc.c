@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Virtual PC's and Hyper-V's VHD, specification 1.0: fixed, dynamic and differencing. Big-endian.
+ * A fixed image has its mark at the end only, so it is never guessed: say format=vpc.
+ */
+#include "base/be.h"
+#include "block/file.h"
+#include "block/formats/bat.h"
+#include "block/formats/concat.h"
+#include "block/formats/formats.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define FOOTER  512u
+#define HEADER  1024u
+#define FIXED   2u
+#define DYNAMIC 3u
+#define DIFF    4u
+#define NONE    0xffffffffu
+#define BLOCK   (2 * MiB)
+#define CHS_MAX (65535ull * 16 * 255 * 512)
+#define W2RU    0x57327275u /* relative path, UTF-16 */
+
+struct vpc {
+    struct bat bat;
+    u64 table;
+    u64 bitmap; /* bytes */
+    bool diff;
+    u8 footer[FOOTER];
+};
+
+static struct vpc *vpc_of(struct bat *t)
+{
+    return container_of(t, struct vpc, bat);
+}
+
+static u32 checksum(const u8 *p, u32 len, u32 at)
+{
+    u32 sum = 0;
+
+    for (u32 i = 0; i < len; i++)
+        sum += i >= at && i < at + 4 ? 0 : p[i];
+    return ~sum;
+}
+
+static int store(struct bat *t, u64 i, u64 host)
+{
+    u8 e[4];
+
+    put_be32(e, (u32)((host - t->prefix) / 512));
+    return bfile_write(t->file, vpc_of(t)->table + 4 * i, e, 4);
+}
+
+/* The footer stays behind the last block. */
+static int finish(struct bat *t)
+{
+    return bfile_write(t->file, align_up(t->end, 512), vpc_of(t)->footer, FOOTER);
+}
+
+static void dispose(struct bat *t)
+{
+    free(vpc_of(t));
+}
+
+static bool all_there(const u8 *map, u64 sectors)
+{
+    for (u64 s = 0; s < sectors; s++)
+        if (!(map[s / 8] & 0x80 >> s % 8))
+            return false;
+    return true;
+}
+
+/* Sectors of a differencing block that are not marked are the parent's. */
+static int read_partial(struct bat *t, u64 i, u64 skip, u8 *buf, u64 len)
+{
+    struct vpc *v = vpc_of(t);
+    u8 *map = malloc(v->bitmap), *whole = malloc(t->block);
+    int rc = map && whole ? bfile_read(t->file, t->host[i] - v->bitmap, map, v->bitmap) : -ENOMEM;
+
+    if (!rc)
+        rc = bfile_read(t->file, t->host[i], whole, t->block);
+    for (u64 at = skip; at < skip + len && !rc;) {
+        u64 s = at / 512, part = min_u64(512 - at % 512, skip + len - at);
+        if (map[s / 8] & 0x80 >> s % 8)
+            memcpy(buf + at - skip, whole + at, part);
+        else
+            rc = node_read_backing(&t->node, i * t->block + at, buf + at - skip, part);
+        at += part;
+    }
+    free(map);
+    free(whole);
+    return rc;
+}
+
+/* Takes what a block lacks from the parent, and marks all of it. */
+static int complete(struct bat *t, u64 i)
+{
+    struct vpc *v = vpc_of(t);
+    u8 *map = malloc(v->bitmap), *whole = malloc(t->block);
+    int rc = map && whole ? bfile_read(t->file, t->host[i] - v->bitmap, map, v->bitmap) : -ENOMEM;
+
+    if (!rc && !all_there(map, t->block / 512)) {
+        rc = read_partial(t, i, 0, whole, t->block);
+        if (!rc)
+            rc = bfile_write(t->file, t->host[i], whole, t->block);
+        memset(map, 0xff, v->bitmap);
+        if (!rc)
+            rc = bfile_write(t->file, t->host[i] - v->bitmap, map, v->bitmap);
+    }
+    free(map);
+    free(whole);
+    return rc;
+}
+
+static const struct bat_ops dynamic_ops = {.store = store, .finish = finish, .dispose = dispose};
+static const struct bat_ops diff_ops = {.store = store,
+                                        .finish = finish,
+                                        .dispose = dispose,
+                                        .complete = complete,
+                                        .read_partial = read_partial};
+
+/* UTF-16 to UTF-8; a Windows path to its last part. NULL: no memory or not a name. */
+static char *name_of(const u8 *p, u64 units, bool big)
+{
+    char *out = malloc(units * 3 + 1);
+    u64 n = 0;
+
+    for (u64 i = 0; out && i < units; i++) {
+        u32 c = big ? be16(p + 2 * i) : (u32)p[2 * i] | (u32)p[2 * i + 1] << 8;
+        if (!c)
+            break;
+        if (c == '\\')
+            c = '/';
+        if (c < 0x80)
+            out[n++] = (char)c;
+        else if (c < 0x800) {
+            out[n++] = (char)(0xc0 | c >> 6);
+            out[n++] = (char)(0x80 | (c & 0x3f));
+        } else {
+            out[n++] = (char)(0xe0 | c >> 12);
+            out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
+            out[n++] = (char)(0x80 | (c & 0x3f));
+        }
+    }
+    if (out)
+        out[n] = '\0';
+    if (out && n > 1 && out[1] == ':') /* C:\… is nowhere here */
+        memmove(out, strrchr(out, '/') ? strrchr(out, '/') + 1 : out + 2,
+                strlen(strrchr(out, '/') ? strrchr(out, '/') + 1 : out + 2) + 1);
+    return out;
+}
+
+static int read_parent(struct vpc *v, const u8 *h, struct err *err)
+{
+    struct block_node *n = &v->bat.node;
+    u8 path[2048];
+
+    for (unsigned i = 0; i < 8 && !n->backing_name; i++) {
+        const u8 *l = h + 576 + 24 * i;
+        u32 len = be32(l + 8);
+        if (be32(l) != W2RU || !len || len > sizeof(path) ||
+            bfile_read_whole(v->bat.file, be64(l + 16), path, len))
+            continue;
+        n->backing_name = name_of(path, len / 2, false);
+    }
+    if (!n->backing_name || !*n->backing_name) {
+        free(n->backing_name);
+        n->backing_name = name_of(h + 64, 256, true);
+    }
+    n->backing_format = strdup("vpc");
+    if (!n->backing_name || !*n->backing_name || !n->backing_format)
+        return bat_refuse(v->bat.file, "vpc", err, "it does not name its parent", 0);
+    return 0;
+}
+
+static int read_table(struct vpc *v, u32 entries, struct err *err)
+{
+    struct bat *t = &v->bat;
+    u8 *e = malloc(4 * t->blocks + 1);
+    u64 end = v->table + align_up(4 * (u64)entries, 512);
+    int rc = e ? bfile_read_whole(t->file, v->table, e, 4 * t->blocks) : -ENOMEM;
+
+    if (rc)
+        err_set(err, -rc, "'%s': vpc: the table of blocks cannot be read", bfile_path(t->file));
+    for (u64 i = 0; i < t->blocks && !rc; i++) {
+        u32 sector = be32(e + 4 * i);
+        if (sector == NONE)
+            continue;
+        t->host[i] = (u64)sector * 512 + v->bitmap;
+        rc = bat_check_host(t, i, t->host[i], FOOTER + HEADER, err);
+        end = max_u64(end, t->host[i] + t->block);
+    }
+    free(e);
+    t->end = end;
+    return rc;
+}
+
+static u64 disk_size(const u8 *f)
+{
+    static const char exact[][5] = {"win ", "qem2", "d2v ", "dmus", "CTXS"};
+    u64 size = be64(f + 48), chs = (u64)be16(f + 56) * f[58] * f[59] * 512;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(exact); i++)
+        if (!memcmp(f + 28, exact[i], 4))
+            return size;
+    if (!memcmp(f + 28, "tap", 4))
+        return size;
+    return chs && chs < CHS_MAX && chs <= size + 16 * 63 * 512ull * 64 ? chs : size;
+}
+
+static int open_fixed(struct block_node **out, struct bfile *f, const u8 *footer, unsigned flags,
+                      struct err *err)
+{
+    struct block_node *n, *raw;
+    u64 size = disk_size(footer) & ~(u64)511;
+    int rc;
+
+    if (!size || size > bfile_size(f) - FOOTER)
+        size = (bfile_size(f) - FOOTER) & ~(u64)511;
+    if (!size) {
+        bfile_close(f);
+        return err_set(err, EINVAL, "'%s': vpc: an empty disk", "image");
+    }
+    rc = concat_new(&n, f, false, flags, &concat_driver, err);
+    if (rc) {
+        bfile_close(f);
+        return rc;
+    }
+    rc = block_raw_new(&raw, f, false, err);
+    if (!rc)
+        rc = concat_add(n, raw, 0, size, err);
+    if (rc) {
+        concat_dispose(n);
+        return rc;
+    }
+    *out = n;
+    return 0;
+}
+
+static int check_dynamic(struct bfile *f, const u8 *footer, const u8 *h, struct err *err)
+{
+    u32 block = be32(h + 32), entries = be32(h + 28);
+
+    if (memcmp(h, "cxsparse", 8))
+        return bat_refuse(f, "vpc", err, "no dynamic header", be64(footer + 16));
+    if (checksum(h, HEADER, 36) != be32(h + 36))
+        return bat_refuse(f, "vpc", err, "the dynamic header's checksum is wrong", be32(h + 36));
+    if (block < 512 || (block & (block - 1)) || block > 256 * MiB)
+        return bat_refuse(f, "vpc", err, "the size of blocks is not possible", block);
+    if (!disk_size(footer) || (disk_size(footer) + block - 1) / block > entries ||
+        disk_size(footer) > BIT64(52))
+        return bat_refuse(f, "vpc", err, "the table is too small for the disk", entries);
+    return 0;
+}
+
+static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *footer, unsigned flags,
+                        struct err *err)
+{
+    struct vpc *v = calloc(1, sizeof(*v));
+    u8 h[HEADER];
+    int rc = v ? bfile_read(f, be64(footer + 16) & INT64_MAX, h, sizeof(h)) : -ENOMEM;
+
+    if (rc)
+        err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
+    else
+        rc = check_dynamic(f, footer, h, err);
+    if (rc) {
+        bfile_close(f);
+        free(v);
+        return rc;
+    }
+    memcpy(v->footer, footer, FOOTER);
+    v->table = be64(h + 16) & INT64_MAX;
+    v->diff = be32(footer + 60) == DIFF;
+    v->bitmap = align_up(be32(h + 32) / 512 / 8 + (be32(h + 32) < 4096), 512);
+    v->bat.prefix = v->bitmap;
+    rc = bat_init(&v->bat, v->diff ? &diff_ops : &dynamic_ops, f, flags,
+                  align_up(disk_size(footer), 512), be32(h + 32), err);
+    if (rc)
+        return rc;
+    rc = read_table(v, be32(h + 28), err);
+    if (!rc && v->diff)
+        rc = read_parent(v, h, err);
+    if (rc)
+        return bat_fail(&v->bat, rc);
+    *out = &v->bat.node;
+    return 0;
+}
+
+static bool is_footer(const u8 *p)
+{
+    return !memcmp(p, "conectix", 8) && checksum(p, FOOTER, 64) == be32(p + 64);
+}
+
+static int vpc_open(struct block_node **out, struct bfile *f, unsigned flags, struct err *err)
+{
+    u8 footer[FOOTER];
+    u64 size = bfile_size(f);
+    int rc = size < 2 * FOOTER ? -EINVAL : bfile_read(f, size - FOOTER, footer, FOOTER);
+    u32 type;
+
+    if (!rc && !is_footer(footer)) /* its copy, if it was lost at the end */
+        rc = bfile_read(f, 0, footer, FOOTER);
+    if (rc || !is_footer(footer)) {
+        rc = bat_refuse(f, "vpc", err, "no valid footer or copy of it", size);
+        bfile_close(f);
+        return rc;
+    }
+    type = be32(footer + 60);
+    if (type == FIXED)
+        return open_fixed(out, f, footer, flags, err);
+    if (type == DYNAMIC || type == DIFF)
+        return open_dynamic(out, f, footer, flags, err);
+    rc = bat_refuse(f, "vpc", err, "unknown type of disk", type);
+    bfile_close(f);
+    return rc;
+}
+
+static void put_geometry(u8 *f, u64 sectors)
+{
+    u32 heads = 16, per = 255, cyl;
+
+    if (sectors < 65535ull * 16 * 63) {
+        per = 17;
+        heads = (u32)max_u64(4, (sectors / 17 + 1023) / 1024);
+        if (sectors / 17 >= heads * 1024ull || heads > 16) {
+            per = 31;
+            heads = 16;
+        }
+        if (sectors / 31 >= 16 * 1024ull && per == 31)
+            per = 63;
+    }
+    cyl = (u32)min_u64(65535, sectors / (heads * per));
+    put_be16(f + 56, (u16)cyl);
+    f[58] = (u8)heads;
+    f[59] = (u8)per;
+}
+
+static void make_footer(u8 *f, u64 size, u32 type)
+{
+    memset(f, 0, FOOTER);
+    memcpy(f, "conectix", 8);
+    put_be32(f + 8, 2);
+    put_be32(f + 12, 0x10000);
+    put_be64(f + 16, type == FIXED ? ~(u64)0 : FOOTER);
+    memcpy(f + 28, "qem2", 4); /* readers take the size from bytes 48 to 55 then */
+    put_be32(f + 32, 0x50003);
+    memcpy(f + 36, "Wi2k", 4);
+    put_be64(f + 40, size);
+    put_be64(f + 48, size);
+    put_geometry(f, size / 512);
+    put_be32(f + 60, type);
+    if (getrandom(f + 68, 16, 0) != 16)
+        put_be64(f + 68, size);
+    put_be32(f + 64, checksum(f, FOOTER, 64));
+}
+
+static int write_dynamic(struct bfile *f, const u8 *footer, u64 size)
+{
+    u64 entries = (size + BLOCK - 1) / BLOCK, bytes = align_up(4 * entries, 512);
+    u8 h[HEADER] = {0}, *table = malloc(bytes);
+    int rc = table ? 0 : -ENOMEM;
+
+    if (rc)
+        return rc;
+    memcpy(h, "cxsparse", 8);
+    put_be64(h + 8, ~(u64)0);
+    put_be64(h + 16, FOOTER + HEADER);
+    put_be32(h + 24, 0x10000);
+    put_be32(h + 28, (u32)entries);
+    put_be32(h + 32, (u32)BLOCK);
+    put_be32(h + 36, checksum(h, HEADER, 36));
+    memset(table, 0xff, bytes);
+    rc = bfile_write(f, 0, footer, FOOTER);
+    if (!rc)
+        rc = bfile_write(f, FOOTER, h, HEADER);
+    if (!rc)
+        rc = bfile_write(f, FOOTER + HEADER, table, bytes);
+    if (!rc)
+        rc = bfile_write(f, FOOTER + HEADER + bytes, footer, FOOTER);
+    free(table);
+    return rc;
+}
+
+static int vpc_create(const char *path, u64 size, const char *backing, const char *backing_format,
+                      const struct format_options *options, struct err *err)
+{
+    const char *sub = format_option(options, "subformat");
+    bool fixed = sub && !strcmp(sub, "fixed"), force;
+    u8 footer[FOOTER];
+    struct bfile *f;
+    int rc = format_bool(options, "force_size", &force, err); /* always so */
+
+    if (!rc && sub && !fixed && strcmp(sub, "dynamic"))
+        rc = err_set(err, EINVAL, "subformat=%.20s: there are dynamic and fixed", sub);
+    if (!rc && backing)
+        rc = err_set(err, ENOTSUP, "new images of format vpc have no backing files");
+    if (!rc && (!size || size > 2040 * GiB))
+        rc = err_set(err, EINVAL, "format vpc: from 1 byte to 2040G");
+    if (!rc)
+        rc = bat_create(&f, path, err);
+    if (rc)
+        return rc;
+    size = align_up(size, 512);
+    make_footer(footer, size, fixed ? FIXED : DYNAMIC);
+    if (fixed) {
+        rc = bfile_truncate(f, size);
+        rc = rc ? rc : bfile_write(f, size, footer, FOOTER);
+    } else {
+        rc = write_dynamic(f, footer, size);
+    }
+    return bat_created(f, rc, err);
+}
+
+static bool probe(const u8 *head, const char *path)
+{
+    return !memcmp(head, "conectix", 8);
+}
+
+static const struct format_key keys[] = {
+    {"subformat", "dynamic or fixed"},
+    {"force_size", "accepted; the size is always exact"},
+    {NULL, NULL},
+};
+
+const struct block_format format_vpc = {
+    .name = "vpc", .probe = probe, .open = vpc_open, .create = vpc_create, .keys = keys};
