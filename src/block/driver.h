@@ -38,6 +38,7 @@ struct block_info_item {
 struct block_info {
     u64 cluster; /* bytes; 0: has none */
     bool dirty, corrupt;
+    bool whole; /* a write of part of a cluster writes all of it anew */
     unsigned items;
     struct block_info_item item[INFO_ITEMS];
 };

@@ -185,12 +185,17 @@ static bool starts_as_zeros(const struct img_args *a, const struct conversion *v
 static int copy_all(struct img_args *a, struct conversion *v)
 {
     struct progress progress;
+    struct block_info info = {0};
     u64 sparse = SPARSE, base = 0;
     struct err err;
     int rc = img_number(a, 'S', &sparse);
 
     if (rc)
         return rc;
+    if (v->dst->ops->info)
+        v->dst->ops->info(v->dst, &info);
+    if (info.whole)
+        sparse = max_u64(sparse, info.cluster);
     progress_start(&progress, a, v->size);
     for (unsigned i = 0; i < v->n && !rc; base += v->src[i]->size, i++) {
         struct copy c = {.src = v->src[i],

@@ -332,6 +332,7 @@ static void bat_info(struct block_node *n, struct block_info *info)
     struct bat *t = bat_of(n);
 
     info->cluster = t->block;
+    info->whole = t->bat_ops->write_packed;
     if (t->bat_ops->info)
         t->bat_ops->info(t, info);
 }

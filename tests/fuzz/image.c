@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Images of every format: the first byte says which and how it is opened, the second what is done,
+ * the rest is the file. Whatever is in it, nothing may be touched out of range, and nothing may
+ * take more than the file's limits.
+ */
+#include "block/file.h"
+#include "block/format.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FILE_MAX (64 * MiB)
+#define STEPS    64u
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+/* The file does not grow without end. */
+static int limit(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
+{
+    if (op == BFILE_TRUNCATE)
+        return off > FILE_MAX ? -ENOSPC : 0;
+    if (op == BFILE_WRITE || op == BFILE_ZERO)
+        return off > FILE_MAX || len > FILE_MAX - off ? -ENOSPC : 0;
+    return 0;
+}
+
+static void ignore(void *opaque, const char *line)
+{
+}
+
+static void look(struct block_node *n)
+{
+    static u8 buf[64 * KiB];
+    struct block_check check = {.report = ignore};
+    struct block_info info = {0};
+    struct block_snapshot *snap;
+    struct block_bitmap_info *bitmap;
+    unsigned count;
+    struct err err;
+    u64 off = 0;
+
+    for (unsigned i = 0; i < STEPS && off < n->size; i++) {
+        struct block_extent e;
+        if (node_status(n, off, n->size - off, &e))
+            break;
+        BUG_ON(!e.len || e.len > n->size - off);
+        (void)!n->ops->read(n, off, buf, min_u64(e.len, sizeof(buf)));
+        off += e.len;
+    }
+    if (n->ops->info)
+        n->ops->info(n, &info);
+    if (n->ops->check)
+        (void)!n->ops->check(n, 0, &check, &err);
+    if (n->ops->snapshot_list && !n->ops->snapshot_list(n, &snap, &count))
+        block_snapshots_free(snap, count);
+    if (n->ops->bitmap_list && !n->ops->bitmap_list(n, &bitmap, &count))
+        block_bitmaps_free(bitmap, count);
+}
+
+static void change(struct block_node *n, u8 what)
+{
+    static u8 buf[100000];
+    struct err err;
+
+    memset(buf, what, sizeof(buf));
+    for (unsigned i = 0; i < 8; i++) {
+        u64 off = (what * 7919ull + i * 0x123456789ull) % n->size & ~(u64)511;
+        u64 len = min_u64(n->size - off, 512 + i * 9000);
+        if (what & BIT(i))
+            (void)!n->ops->write(n, off, buf, len);
+        else if (i % 3 == 0)
+            (void)!n->ops->zero(n, off, len);
+        else if (i % 3 == 1)
+            (void)!n->ops->discard(n, off, len);
+        else
+            (void)!n->ops->flush(n);
+    }
+    if (n->ops->snapshot_create && (what & 1) && !n->ops->snapshot_create(n, "s", &err)) {
+        (void)!n->ops->write(n, 0, buf, min_u64(n->size, 4096));
+        (void)!n->ops->snapshot_apply(n, "s", &err);
+        (void)!n->ops->snapshot_delete(n, "s", &err);
+    }
+    if (n->ops->bitmap_change && (what & 2))
+        (void)!n->ops->bitmap_change(n, BITMAP_ADD, "b", 0, &err);
+    if (n->ops->resize && (what & 4) && n->format != format_find("raw"))
+        (void)!n->ops->resize(n, n->size + 512, PREALLOC_OFF, &err);
+    if (n->ops->write_compressed && (what & 8))
+        (void)!n->ops->write_compressed(n, 0, buf, min_u64(n->size, 512));
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+    const struct block_format *format = NULL;
+    unsigned which = size ? data[0] & 15 : 0, flags = OPEN_NO_BACKING;
+    struct block_node *n;
+    struct bfile *f;
+    struct err err;
+    int fd;
+
+    if (size < 2 || size > 4 * MiB)
+        return 0;
+    for (unsigned i = 0; i <= which && format_at(i); i++)
+        format = format_at(i);
+    flags |= data[0] & 0x80 ? OPEN_READ_ONLY : data[0] & 0x40 ? OPEN_FOR_REPAIR : 0;
+    fd = memfd_create("image", MFD_CLOEXEC);
+    BUG_ON(fd < 0 || write(fd, data + 2, size - 2) != (ssize_t)(size - 2));
+    if (bfile_from_fd(&f, fd, "/nowhere/image", flags & OPEN_READ_ONLY, &err))
+        return 0;
+    bfile_set_hook(f, limit, NULL);
+    if (block_node_open(&n, f, data[0] & 0x20 ? NULL : format->name, flags, &err))
+        return 0;
+    look(n);
+    if (n->ops->check && (flags & OPEN_FOR_REPAIR)) {
+        struct block_check check = {.report = ignore};
+        (void)!n->ops->check(n, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, &check, &err);
+    } else if (!n->read_only && n->size) {
+        change(n, data[1]);
+        look(n);
+    }
+    node_close(n);
+    return 0;
+}
