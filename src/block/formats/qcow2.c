@@ -216,14 +216,13 @@ static void dispose(struct qcow2 *q)
 static void q2_close(struct block_node *n)
 {
     struct qcow2 *q = q2_of(n);
-    u64 size = bfile_size(q->file);
 
     if (q->begun && !q->node.fault[0]) {
         int rc = q2_bitmaps_store(q);
         if (!rc)
             rc = q2_settle(q);
-        if (!rc && !bfile_is_device(q->file) && size % BLOCK_SECTOR)
-            rc = bfile_truncate(q->file, align_up(size, BLOCK_SECTOR));
+        if (!rc && !bfile_is_device(q->file) && bfile_size(q->file) % BLOCK_SECTOR)
+            rc = bfile_truncate(q->file, align_up(bfile_size(q->file), BLOCK_SECTOR));
         if (rc)
             fprintf(stderr, "domus: '%s': not closed properly: %s\r\n", bfile_path(q->file),
                     strerror(-rc));

@@ -285,12 +285,12 @@ int q2_header_bytes(struct qcow2 *q, u8 *h, struct err *err)
     const char *name = q->node.backing_name;
     u64 at = q->header_length, names = name ? strlen(name) : 0;
     u64 room = q->cluster - names - 8;
-    u32 len;
 
     put_fields(q, h);
     for (unsigned i = 0; i < q->exts && at != UINT64_MAX; i++)
-        at = put_ext(h, at, room, q->ext[i].type, q->ext[i].data, q->ext[i].len);
-    if (at != UINT64_MAX && q->version >= 3 && !q2_ext_find(q, Q2_EXT_FEATURES, &len)) {
+        if (q->ext[i].type != Q2_EXT_FEATURES)
+            at = put_ext(h, at, room, q->ext[i].type, q->ext[i].data, q->ext[i].len);
+    if (at != UINT64_MAX && q->version >= 3) {
         u64 with = put_features(h, at, room);
         at = with == UINT64_MAX ? at : with; /* small clusters have no room for it */
     }
