@@ -96,7 +96,8 @@ static int apply_frees(struct qcow2 *q)
             q->fill = 0;
     }
     q->frees -= n;
-    memmove(q->free, q->free + n, q->frees * sizeof(*q->free));
+    if (n)
+        memmove(q->free, q->free + n, q->frees * sizeof(*q->free));
     q->frees_ready = 0;
     return rc;
 }

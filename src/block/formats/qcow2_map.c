@@ -143,7 +143,7 @@ int q2_l2_own(struct qcow2 *q, u64 off, struct q2_table **out)
 
     BUG_ON(index >= q->l1_size);
     old = q->l1[index];
-    if (old & Q2_COPIED)
+    if ((old & Q2_COPIED) && (old & Q2_OFFSET_MASK))
         return q2_l2_get(q, off, out);
     rc = q2_alloc_clusters(q, 1, &at);
     if (!rc)

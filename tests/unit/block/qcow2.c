@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* qcow2 against an array, with power lost at any operation, with a full disk, and damaged. */
+#include "../test.h"
+#include "block/file.h"
+#include "block/format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SIZE (512 * KiB)
+#define UNIT 512u
+
+static char path[] = "/tmp/domus-qcow2-XXXXXX";
+
+static u32 draw(u32 *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 8;
+}
+
+static void make(const char *key, const char *value)
+{
+    struct format_options o = {0};
+    struct err err = {""};
+
+    strcpy(path + sizeof(path) - 7, "XXXXXX");
+    close(mkstemp(path));
+    if (key)
+        CHECK_EQ(format_options_add(&o, key, value, &err), 0);
+    CHECK_EQ(format_find("qcow2")->create(path, SIZE, NULL, NULL, &o, &err), 0);
+    format_options_free(&o);
+}
+
+static struct block_node *open_it(unsigned flags)
+{
+    struct block_node *n;
+    struct err err = {""};
+
+    if (block_chain_open(&n, path, NULL, NULL, flags, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        exit(1);
+    }
+    return n;
+}
+
+static void say(void *opaque, const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+/* leaks: whether they are allowed. */
+static void check(struct block_node *n, bool leaks)
+{
+    struct block_check r = {.report = leaks ? NULL : say};
+    struct err err;
+
+    CHECK_EQ(n->ops->check(n, 0, &r, &err), 0);
+    CHECK_EQ(r.errors + r.failures, 0);
+    CHECK(leaks || !r.leaks);
+}
+
+/* One step on the image and the array. */
+static void step(struct block_node *n, u8 *model, u32 *seed, u32 i)
+{
+    static u8 buf[40000];
+    u64 off = draw(seed) % SIZE & ~(u64)(UNIT - 1), len = (draw(seed) % 70 + 1) * UNIT;
+
+    len = min_u64(len, SIZE - off);
+    memset(buf, (int)(i % 250 + 1), len);
+    switch (draw(seed) % 8) {
+    case 0:
+        CHECK_EQ(n->ops->zero(n, off, len), 0);
+        memset(model + off, 0, len);
+        break;
+    case 1:
+        CHECK_EQ(n->ops->flush(n), 0);
+        break;
+    case 2: /* what it reads as after is not said: read it */
+        CHECK_EQ(n->ops->discard(n, off, len), 0);
+        CHECK_EQ(n->ops->read(n, off, model + off, len), 0);
+        break;
+    default:
+        CHECK_EQ(n->ops->write(n, off, buf, len), 0);
+        memcpy(model + off, buf, len);
+        break;
+    }
+}
+
+static void like_an_array(const char *key, const char *value, bool snapshots)
+{
+    static u8 model[SIZE], kept[SIZE], back[SIZE];
+    struct block_node *n;
+    struct err err;
+    u32 seed = 1;
+
+    memset(model, 0, SIZE);
+    make(key, value);
+    n = open_it(0);
+    for (u32 i = 0; i < 300; i++) {
+        step(n, model, &seed, i);
+        CHECK_EQ(n->ops->read(n, 0, back, SIZE), 0);
+        CHECK(!memcmp(back, model, SIZE));
+        if (snapshots && i == 100) {
+            CHECK_EQ(n->ops->snapshot_create(n, "a", &err), 0);
+            memcpy(kept, model, SIZE);
+        }
+        if (snapshots && i == 200) {
+            CHECK_EQ(n->ops->snapshot_apply(n, "a", &err), 0);
+            memcpy(model, kept, SIZE);
+            CHECK_EQ(n->ops->snapshot_delete(n, "a", &err), 0);
+        }
+    }
+    node_close(n);
+    n = open_it(OPEN_READ_ONLY);
+    check(n, false);
+    CHECK_EQ(n->ops->read(n, 0, back, SIZE), 0);
+    CHECK(!memcmp(back, model, SIZE));
+    node_close(n);
+    unlink(path);
+}
+
+static void reads_back_what_was_written(void)
+{
+    like_an_array(NULL, NULL, true);
+    like_an_array("cluster_size", "512", true);
+    like_an_array("cluster_size", "4k", true);
+    like_an_array("extended_l2", "on", true);
+    like_an_array("compat", "0.10", true);
+    like_an_array("refcount_bits", "1", false);
+    like_an_array("refcount_bits", "64", true);
+}
+
+/* Every change of the file, in order. */
+struct event {
+    enum bfile_op op;
+    u64 off, len;
+    u8 *data;
+};
+
+struct log {
+    struct event *e;
+    unsigned n, room;
+};
+
+static int note(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
+{
+    struct log *log = opaque;
+
+    if (op == BFILE_READ)
+        return 0;
+    if (log->n == log->room) {
+        log->room = log->room * 2 + 64;
+        log->e = realloc(log->e, log->room * sizeof(*log->e));
+        BUG_ON(!log->e);
+    }
+    log->e[log->n] = (struct event){op, off, len, buf ? malloc(len + 1) : NULL};
+    if (buf)
+        memcpy(log->e[log->n].data, buf, len);
+    log->n++;
+    return 0;
+}
+
+static void apply(int fd, const struct event *e)
+{
+    static const u8 zeros[64 * KiB];
+
+    if (e->op == BFILE_WRITE)
+        CHECK_EQ(pwrite(fd, e->data, e->len, (off_t)e->off), e->len);
+    else if (e->op == BFILE_TRUNCATE)
+        CHECK_EQ(ftruncate(fd, (off_t)e->off), 0);
+    else if (e->op == BFILE_ZERO || e->op == BFILE_DISCARD)
+        for (u64 at = 0; at < e->len; at += sizeof(zeros))
+            CHECK(pwrite(fd, zeros, min_u64(sizeof(zeros), e->len - at), (off_t)(e->off + at)) > 0);
+}
+
+/* The file after power was lost behind event `last`: all up to its last flush is there, of the
+   rest some. Then no error, and what the guest had flushed by then. */
+static void lose_power(int start, const struct log *log, unsigned last, u32 *seed,
+                       const u8 *flushed)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+    static u8 buf[64 * KiB], back[SIZE];
+    unsigned synced = last;
+    struct block_node *n;
+    struct bfile *f;
+    struct err err = {""};
+
+    for (ssize_t r, at = 0; (r = pread(start, buf, sizeof(buf), at)) > 0; at += r)
+        CHECK_EQ(pwrite(fd, buf, (size_t)r, at), r);
+    while (synced && log->e[synced - 1].op != BFILE_FLUSH)
+        synced--;
+    for (unsigned i = 0; i < last; i++)
+        if (i < synced || log->e[i].op == BFILE_TRUNCATE || draw(seed) % 2)
+            apply(fd, &log->e[i]);
+    CHECK_EQ(bfile_from_fd(&f, fd, "image", true, &err), 0);
+    CHECK_EQ(block_node_open(&n, f, "qcow2", OPEN_READ_ONLY, &err), 0);
+    check(n, true);
+    CHECK_EQ(n->ops->read(n, 0, back, SIZE), 0);
+    for (u64 at = 0; flushed && at < SIZE; at++)
+        if (back[at] < flushed[at]) {
+            fprintf(stderr, "event %u: byte %#llx is %u, flushed was %u\n", last,
+                    (unsigned long long)at, back[at], flushed[at]);
+            test_failures++;
+            break;
+        }
+    node_close(n);
+}
+
+static void power_is_lost(const char *key, const char *value)
+{
+    static u8 model[SIZE], flushed[SIZE], buf[20000];
+    struct log log = {0};
+    struct block_node *n;
+    u32 seed = 5, power = 9;
+    int start;
+
+    memset(model, 0, SIZE);
+    memset(flushed, 0, SIZE);
+    make(key, value);
+    start = open(path, O_RDONLY);
+    n = open_it(0);
+    unlink(path); /* the writer's copy; the start is read before it is written */
+    {
+        int copy = memfd_create("start", MFD_CLOEXEC);
+        for (ssize_t r, at = 0; (r = pread(start, buf, sizeof(buf), at)) > 0; at += r)
+            CHECK_EQ(pwrite(copy, buf, (size_t)r, at), r);
+        close(start);
+        start = copy;
+    }
+    bfile_set_hook(n->file, note, &log);
+    for (u32 i = 1; i < 120; i++) {
+        u64 off = draw(&seed) % (SIZE - sizeof(buf)), len = draw(&seed) % sizeof(buf) + 1;
+        unsigned from = log.n;
+        bool flush = i % 5 == 0;
+        if (flush) {
+            CHECK_EQ(n->ops->flush(n), 0);
+        } else {
+            memset(buf, (int)i * 2, len); /* each write has a higher number */
+            CHECK_EQ(n->ops->write(n, off, buf, len), 0);
+            memset(model + off, (int)i * 2, len);
+        }
+        for (unsigned at = from; at <= log.n; at += 1 + draw(&power) % 3)
+            lose_power(start, &log, at, &power, flushed);
+        if (flush) {
+            memcpy(flushed, model, SIZE);
+            lose_power(start, &log, log.n, &power, flushed);
+        }
+    }
+    node_close(n);
+    for (unsigned i = 0; i < log.n; i++)
+        free(log.e[i].data);
+    free(log.e);
+    close(start);
+}
+
+static void losing_power_loses_nothing_flushed(void)
+{
+    power_is_lost("cluster_size", "512");
+    power_is_lost("cluster_size", "4k");
+    power_is_lost("extended_l2", "on");
+}
+
+static int no_room(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
+{
+    unsigned *left = opaque;
+
+    if (op != BFILE_WRITE && op != BFILE_ZERO)
+        return 0;
+    return *left ? --*left, 0 : -ENOSPC;
+}
+
+static void a_full_disk_is_told_and_harms_nothing(void)
+{
+    static u8 buf[8192];
+    struct block_node *n;
+
+    for (unsigned room = 0; room < 12; room++) {
+        unsigned left = room;
+        int rc = 0;
+        make("cluster_size", "512");
+        n = open_it(0);
+        bfile_set_hook(n->file, no_room, &left);
+        for (unsigned i = 0; i < 20 && !rc; i++) {
+            memset(buf, (int)i + 1, sizeof(buf));
+            rc = n->ops->write(n, i * 20000ull, buf, sizeof(buf));
+            if (!rc)
+                rc = n->ops->flush(n);
+        }
+        CHECK_EQ(-rc, ENOSPC);
+        left = 100000;
+        CHECK_EQ(n->ops->write(n, 400000, buf, sizeof(buf)), 0);
+        CHECK_EQ(n->ops->flush(n), 0);
+        node_close(n);
+        n = open_it(OPEN_READ_ONLY);
+        check(n, true);
+        node_close(n);
+        unlink(path);
+    }
+}
+
+static void poke(u64 off, const void *bytes, size_t n)
+{
+    int fd = open(path, O_RDWR);
+
+    CHECK_EQ(pwrite(fd, bytes, n, (off_t)off), n);
+    close(fd);
+}
+
+static void refuse(unsigned flags, const char *why)
+{
+    struct block_node *n;
+    struct err err = {""};
+    int rc = block_chain_open(&n, path, "qcow2", NULL, flags, &err);
+
+    CHECK(rc < 0);
+    if (!rc)
+        node_close(n);
+    if (!strstr(err.text, why))
+        fprintf(stderr, "'%s' lacks '%s'\n", err.text, why), test_failures++;
+}
+
+static void damaged_images_are_refused(void)
+{
+    static const u8 self[8] = {0x80, 0, 0, 0, 0, 3, 0, 0}, beyond[8] = {0x80, 0, 1};
+    static const u8 huge[4] = {0x7f, 0xff, 0xff, 0xff}, one = 1, features[8] = {0x80};
+
+    make(NULL, NULL);
+    poke(3 * 64 * KiB, self, 8); /* level 1 entry 0: the level 1 table itself */
+    refuse(0, "overlaps other metadata");
+    poke(3 * 64 * KiB, beyond, 8);
+    refuse(0, "level 2 table");
+    unlink(path);
+    make(NULL, NULL);
+    poke(36, huge, 4);
+    refuse(OPEN_READ_ONLY, "level 1 table is too large");
+    unlink(path);
+    make(NULL, NULL);
+    poke(56, huge, 4);
+    refuse(OPEN_READ_ONLY, "refcount table");
+    unlink(path);
+    make(NULL, NULL);
+    poke(35, &one, 1);
+    refuse(OPEN_READ_ONLY, "encrypted");
+    unlink(path);
+    make(NULL, NULL);
+    poke(72, features, 8);
+    refuse(OPEN_READ_ONLY, "needs unknown features");
+    unlink(path);
+}
+
+/* The copied bit of no table says nothing. */
+static void an_empty_level_1_entry_may_be_odd(void)
+{
+    static const u8 entry[8] = {0x80};
+    u8 buf[512] = {1}, back[512];
+    struct block_node *n;
+
+    make(NULL, NULL);
+    poke(3 * 64 * KiB, entry, 8);
+    n = open_it(0);
+    CHECK_EQ(n->ops->write(n, 0, buf, 512), 0);
+    CHECK_EQ(n->ops->read(n, 0, back, 512), 0);
+    CHECK(!memcmp(buf, back, 512));
+    node_close(n);
+    unlink(path);
+}
+
+/* An entry that points to the refcount table ends writing, and is named. */
+static void metadata_is_not_overwritten(void)
+{
+    static const u8 entry[8] = {0x80, 0, 0, 0, 0, 1, 0, 0};
+    u8 buf[512] = {1};
+    struct block_node *n;
+
+    make(NULL, NULL);
+    n = open_it(0);
+    CHECK_EQ(n->ops->write(n, 0, buf, 512), 0);
+    node_close(n);
+    poke(5 * 64 * KiB, entry, 8); /* the level 2 table follows the data */
+    n = open_it(0);
+    CHECK_EQ(-n->ops->write(n, 0, buf, 512), EIO);
+    CHECK(strstr(n->fault, "holds metadata"));
+    CHECK_EQ(-n->ops->write(n, 128 * KiB, buf, 512), EIO);
+    node_close(n);
+    unlink(path);
+}
+
+int main(void)
+{
+    TEST_RUN(reads_back_what_was_written);
+    TEST_RUN(losing_power_loses_nothing_flushed);
+    TEST_RUN(a_full_disk_is_told_and_harms_nothing);
+    TEST_RUN(damaged_images_are_refused);
+    TEST_RUN(an_empty_level_1_entry_may_be_odd);
+    TEST_RUN(metadata_is_not_overwritten);
+    return test_result();
+}
