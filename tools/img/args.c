@@ -194,7 +194,7 @@ void progress_start(struct progress *p, const struct img_args *a, u64 total)
 
 void progress_add(struct progress *p, u64 n)
 {
-    u64 done = p->done += n;
+    u64 done = __atomic_add_fetch((u64 *)&p->done, n, __ATOMIC_SEQ_CST);
     int percent = p->total ? (int)((double)done * 1000.0 / (double)p->total) : 1000;
 
     if (!p->on || percent == p->shown)
