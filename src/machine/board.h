@@ -64,7 +64,8 @@ struct machine {
     struct fwcfg *fwcfg;
     struct debugexit *debugexit;
     struct testdev *testdev;
-    struct pc *pc; /* what only board_pc has */
+    struct board_virtios *virtio; /* board_virtio.h; NULL: there are none */
+    struct pc *pc;                /* what only board_pc has */
 
     struct cpu_threads *threads;
     pthread_t loop_thread;

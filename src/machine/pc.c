@@ -18,6 +18,7 @@
 #include "dev/rtcbase.h"
 #include "fw/linux_rom.h"
 #include "fw/pcfw.h"
+#include "machine/board_virtio.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -206,6 +207,8 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     if (!rc)
         rc = pc_usb_init(m, err);
     if (!rc)
+        rc = pc_virtio_init(m, err);
+    if (!rc)
         rc = pc_misc_init(m, host, err);
     if (rc)
         return rc;
@@ -225,6 +228,7 @@ static void pc_dispose(struct machine *m)
     pc_nics_close(pc);
     pthread_mutex_lock(&m->vm.lock);
     pc_misc_dispose(pc);
+    board_virtio_dispose(m);
     pc_usb_dispose(pc);
     pc_disks_dispose(pc);
     pc_nics_dispose(pc);
@@ -247,6 +251,7 @@ static void pc_reset(struct machine *m)
 
     pcihotplug_reset(pc->hotplug);
     pc_misc_reset(pc);
+    board_virtio_reset(m);
     pc_usb_reset(pc);
     pc_disks_reset(pc);
     pc_nics_reset(pc);

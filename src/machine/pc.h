@@ -122,6 +122,9 @@ void pc_nics_work(struct machine *m);
 void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 
+/* After the disks; reset and disposed of by board_virtio.h. */
+must_check int pc_virtio_init(struct machine *m, struct err *err);
+
 /* Debug console, parallel port, pvpanic, watchdog, sound. */
 must_check int pc_misc_init(struct machine *m, const struct machine_host *host, struct err *err);
 void pc_misc_reset(struct pc *pc);

@@ -2,6 +2,7 @@
 #include "mem/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -115,9 +116,8 @@ bool mem_is_ram(const struct mem *mem, gpa_t gpa, u64 len)
     return reachable(mem, gpa, len, MEM_READ);
 }
 
-/* Host address of gpa, to read or write the `n` bytes there: all that is left where RAM is plain,
-   else up to the page's end. */
-static u8 *stretch(const struct mem *mem, gpa_t gpa, u64 left, enum mem_access how, u64 *n)
+/* All that is left where RAM is plain, else up to the page's end. */
+u8 *mem_stretch(const struct mem *mem, gpa_t gpa, u64 left, enum mem_access how, u64 *n)
 {
     u64 page = mem_page_for(mem, gpa, MEM_NORMAL, how);
 
@@ -132,7 +132,7 @@ __attribute__((no_sanitize("thread"))) int mem_read(struct mem *mem, gpa_t gpa, 
     if (!reachable(mem, gpa, len, MEM_READ))
         return -EFAULT;
     for (u64 done = 0; done < len; done += n) {
-        const u8 *host = stretch(mem, gpa + done, len - done, MEM_READ, &n);
+        const u8 *host = mem_stretch(mem, gpa + done, len - done, MEM_READ, &n);
         if (!host)
             return -EFAULT; /* moved away meanwhile */
         memcpy((u8 *)to + done, host, n);
@@ -140,7 +140,7 @@ __attribute__((no_sanitize("thread"))) int mem_read(struct mem *mem, gpa_t gpa, 
     return 0;
 }
 
-static void host_written(struct mem *mem, const u8 *host, u64 len)
+void mem_host_written(struct mem *mem, const u8 *host, u64 len)
 {
     u64 first = (u64)(host - mem->ram) >> PAGE_SHIFT;
     u64 last = (u64)(host - mem->ram + len - 1) >> PAGE_SHIFT;
@@ -158,14 +158,14 @@ static __attribute__((no_sanitize("thread"))) int put(struct mem *mem, gpa_t gpa
     if (!reachable(mem, gpa, len, MEM_WRITE))
         return -EFAULT;
     for (u64 done = 0; done < len; done += n) {
-        u8 *host = stretch(mem, gpa + done, len - done, MEM_WRITE, &n);
+        u8 *host = mem_stretch(mem, gpa + done, len - done, MEM_WRITE, &n);
         if (!host)
             return -EFAULT; /* moved away meanwhile */
         if (from)
             memcpy(host, from + done, n);
         else
             memset(host, byte, n);
-        host_written(mem, host, n);
+        mem_host_written(mem, host, n);
     }
     return 0;
 }
@@ -178,6 +178,19 @@ int mem_write(struct mem *mem, gpa_t gpa, const void *from, u64 len)
 int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len)
 {
     return put(mem, gpa, NULL, byte, len);
+}
+
+int mem_discard(struct mem *mem, gpa_t gpa)
+{
+    u64 page = mem_page_for(mem, gpa, MEM_NORMAL, MEM_WRITE);
+
+    if (page == MEM_NO_PAGE || page >= mem->size >> PAGE_SHIFT)
+        return -EFAULT;
+    if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(page << PAGE_SHIFT),
+                  PAGE_SIZE) < 0)
+        return -errno;
+    mem_page_written(mem, page);
+    return 0;
 }
 
 int mem_window_new(struct mem_window **out, struct mem *mem, u64 size, bool read_only)
@@ -216,7 +229,7 @@ void mem_window_place(struct mem_window *w, gpa_t gpa)
 void mem_window_written(struct mem_window *w, u64 off, u64 len)
 {
     if (len)
-        host_written(w->mem, mem_window_host(w) + off, len);
+        mem_host_written(w->mem, mem_window_host(w) + off, len);
 }
 
 void mem_map_legacy(struct mem *mem, gpa_t gpa, enum mem_view view, u64 read, u64 write)

@@ -116,6 +116,14 @@ must_check int mem_read(struct mem *mem, gpa_t gpa, void *to, u64 len);
 must_check int mem_write(struct mem *mem, gpa_t gpa, const void *from, u64 len);
 must_check int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len);
 
+/* For access without a copy: the host address of gpa, and in *n how many of the `len` bytes (at
+   least 1) are contiguous there; NULL where there is no memory to be accessed so. It stays valid as
+   long as mem. What is written by it is told with mem_host_written. */
+u8 *mem_stretch(const struct mem *mem, gpa_t gpa, u64 len, enum mem_access how, u64 *n);
+void mem_host_written(struct mem *mem, const u8 *host, u64 len);
+/* Gives a page of RAM back to the host: it reads as zeros from then on. -errno as the host says. */
+must_check int mem_discard(struct mem *mem, gpa_t gpa);
+
 /* A window of `size` bytes, rounded up to pages and zero-filled, nowhere yet. Before any CPU runs;
    freed with mem. -ENOSPC when MEM_WINDOWS or MEM_WINDOWS_MAX are used up. */
 must_check int mem_window_new(struct mem_window **out, struct mem *mem, u64 size, bool read_only);

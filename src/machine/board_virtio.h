@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The virtio devices of a board, whichever transport it has for them: PCI on "pc", MMIO on
+ * "micro". Under the machine's lock but for init.
+ */
+#pragma once
+#include "machine/board.h"
+#include "virtio/virtio.h"
+
+#define BOARD_VIRTIO_MAX  48u
+#define BOARD_VIRTIO_MMIO 0xfed10000u /* of "micro": the first one … */
+#define BOARD_VIRTIO_STEP 0x1000u
+#define BOARD_VIRTIO_GSI  20u /* … and their four interrupts, in turn */
+#define BOARD_VIRTIO_GSIS 4u
+
+struct virtio_pci;
+struct virtio_mmio;
+
+struct board_virtio {
+    struct virtio *dev;
+    void *device; /* what `dev` is in */
+    void (*free)(void *device);
+    struct virtio_pci *pci; /* one of them */
+    struct virtio_mmio *mmio;
+    u8 devfn; /* on PCI */
+};
+
+struct board_virtios {
+    struct board_virtio dev[BOARD_VIRTIO_MAX];
+    unsigned n;
+};
+
+struct board_virtio_place {
+    const char *option;     /* for messages */
+    struct mem_window *rom; /* PCI: to boot from it; NULL: none */
+};
+
+/* Attaches a device, which is freed with the board, on failure too. */
+must_check int board_virtio_add(struct machine *m, struct virtio *dev, void *device,
+                                void (*free_device)(void *device),
+                                const struct board_virtio_place *place, struct board_virtio **out,
+                                struct err *err);
+void board_virtio_reset(struct machine *m);
+void board_virtio_dispose(struct machine *m);
+/* How many have an MMIO transport. */
+unsigned board_virtio_mmio(const struct machine *m);

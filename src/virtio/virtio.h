@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What every virtio device is made of (Virtual I/O Device (VIRTIO) 1.2): status, features,
+ * configuration space and queues (virtq.h). A device (blk.h …) embeds a struct virtio and has the
+ * ops; a transport (pci.h, mmio.h) is put before it and gives the driver access. Neither knows the
+ * other. The guest's driver is hostile: one that breaks the rules of a queue finds
+ * DEVICE_NEEDS_RESET set, and its queues stand still until it resets the device.
+ *
+ * Under the machine's lock, but for what says otherwise.
+ */
+#pragma once
+#include "base/state.h"
+#include "mem/mem.h"
+#include "virtio/virtq.h"
+
+/* Device types, chapter 5. */
+#define VIRTIO_NET     1u
+#define VIRTIO_BLK     2u
+#define VIRTIO_CONSOLE 3u
+#define VIRTIO_RNG     4u
+#define VIRTIO_BALLOON 5u
+#define VIRTIO_SCSI    8u
+#define VIRTIO_GPU     16u
+#define VIRTIO_INPUT   18u
+#define VIRTIO_VSOCK   19u
+
+/* Status, section 2.1. */
+#define VIRTIO_ACKNOWLEDGE 0x01u
+#define VIRTIO_DRIVER      0x02u
+#define VIRTIO_DRIVER_OK   0x04u
+#define VIRTIO_FEATURES_OK 0x08u
+#define VIRTIO_NEEDS_RESET 0x40u
+#define VIRTIO_FAILED      0x80u
+
+/* Features of all types, chapter 6, and the legacy one. */
+#define VIRTIO_F_ANY_LAYOUT        27u
+#define VIRTIO_F_INDIRECT_DESC     28u
+#define VIRTIO_F_EVENT_IDX         29u
+#define VIRTIO_F_VERSION_1         32u
+#define VIRTIO_F_RING_PACKED       34u
+#define VIRTIO_F_IN_ORDER          35u
+#define VIRTIO_F_NOTIFICATION_DATA 38u
+#define VIRTIO_F_RING_RESET        40u
+
+#define VIRTIO_QUEUES     64u  /* of a device at most */
+#define VIRTIO_CONFIG_MAX 256u /* bytes of configuration space */
+#define VIRTIO_NO_VECTOR  0xffffu
+
+struct virtio;
+
+/* What a type does; NULL where there is nothing to do. `opaque` is the device. */
+struct virtio_ops {
+    /* There may be new buffers in a queue. Only while the driver is live. */
+    void (*notify)(void *opaque, struct virtq *q);
+    /* DRIVER_OK was set; each enabled queue is notified after it. */
+    void (*started)(void *opaque);
+    /* Gives up everything that it has of queues and driver. Nothing of the guest's memory is used
+       any more when it returns. Queues and features are cleared already. */
+    void (*reset)(void *opaque);
+    /* The same for one queue. */
+    void (*queue_reset)(void *opaque, struct virtq *q);
+    /* Before configuration space is read, and after bytes that config_wmask allows were written. */
+    void (*config_read)(void *opaque);
+    void (*config_written)(void *opaque, unsigned off, unsigned size);
+};
+
+/* How the device interrupts: the transport's. Any thread that holds the machine's lock. */
+struct virtio_transport {
+    void (*queue_interrupt)(void *opaque, struct virtq *q);
+    void (*config_interrupt)(void *opaque);
+};
+
+struct virtio { /* embedded in a device */
+    const char *name;
+    u16 type;
+    u16 class; /* of PCI: class << 8 | subclass */
+    const struct virtio_ops *ops;
+    void *opaque;
+    struct mem *mem;
+
+    const struct virtio_transport *transport; /* NULL: none yet */
+    void *transport_opaque;
+    bool can_dma; /* the transport lets it reach memory */
+
+    u64 offered, accepted; /* features */
+    u8 status;
+    bool legacy;     /* driven by a legacy driver: no VERSION_1 */
+    bool broken;     /* until reset */
+    const char *why; /* … by what; for tests and people */
+
+    u8 config[VIRTIO_CONFIG_MAX], config_wmask[VIRTIO_CONFIG_MAX];
+    unsigned config_len;
+    u8 config_generation;
+
+    struct virtq queue[VIRTIO_QUEUES];
+    unsigned nqueues;
+};
+
+struct virtio_init {
+    const char *name;
+    u16 type, class;
+    const struct virtio_ops *ops;
+    void *opaque;
+    struct mem *mem;
+    u64 features; /* of the type, and VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER where wanted */
+    unsigned config_len;
+};
+
+/* Features of all types are added. Queues follow with virtio_add_queue. */
+void virtio_init(struct virtio *dev, const struct virtio_init *init);
+struct virtq *virtio_add_queue(struct virtio *dev, u16 size);
+/* As after power-on, also while requests are in flight. May let go of the machine's lock. */
+void virtio_reset(struct virtio *dev);
+
+static inline bool virtio_has(const struct virtio *dev, unsigned feature)
+{
+    return dev->accepted >> feature & 1;
+}
+
+/* Its driver is live and nothing is broken. */
+static inline bool virtio_live(const struct virtio *dev)
+{
+    return dev->status & VIRTIO_DRIVER_OK && !dev->broken && dev->can_dma;
+}
+
+/* The driver broke a rule: needs reset. `why` is a literal. */
+void virtio_break(struct virtio *dev, const char *why);
+/* The device's configuration has changed: a new generation, and an interrupt. */
+void virtio_config_changed(struct virtio *dev);
+
+/* For transports. */
+void virtio_connect(struct virtio *dev, const struct virtio_transport *t, void *opaque);
+void virtio_set_dma(struct virtio *dev, bool can);
+void virtio_set_status(struct virtio *dev, u8 status, bool legacy);
+/* n: 0 low half, 1 high half, others 0. Accepted until FEATURES_OK. */
+u32 virtio_features(const struct virtio *dev, u32 n, bool legacy);
+void virtio_accept(struct virtio *dev, u32 n, u32 features);
+u32 virtio_accepted(const struct virtio *dev, u32 n);
+/* Zeros beyond its end; sizes 1, 2, 4. */
+u32 virtio_config_read(struct virtio *dev, u64 off, unsigned size);
+void virtio_config_write(struct virtio *dev, u64 off, unsigned size, u32 val);
+/* NULL if there is no such queue. */
+struct virtq *virtio_queue(struct virtio *dev, u32 n);
+void virtio_notify(struct virtio *dev, u32 n);
+void virtio_queue_reset(struct virtio *dev, struct virtq *q);
+
+/* Of the table of a device, which begins with STATE_STRUCTS(struct x, virtio, 1, virtio_fields) and
+   calls virtio_loaded first. The transport's table is loaded before the device's. */
+extern const struct state_field virtio_fields[];
+must_check int virtio_loaded(struct virtio *dev);
