@@ -324,11 +324,36 @@ int chardev_open(struct chardev **out, struct loop *loop, const char *spec,
     return 0;
 }
 
-void chardev_connect(struct chardev *cd, struct ns16550a *uart, pthread_mutex_t *lock)
+void chardev_connect_sink(struct chardev *cd, const struct chardev_sink *sink,
+                          pthread_mutex_t *lock)
 {
     pthread_mutex_lock(lock);
-    cd->uart = uart;
+    cd->sink = *sink;
     cd->machine_lock = lock;
+    pthread_mutex_unlock(lock);
+}
+
+static size_t uart_room(void *uart)
+{
+    return ns16550a_room(uart);
+}
+
+static void uart_receive(void *uart, const u8 *buf, size_t n)
+{
+    ns16550a_receive(uart, buf, n);
+}
+
+static void uart_receive_break(void *uart)
+{
+    ns16550a_receive_break(uart);
+}
+
+void chardev_connect(struct chardev *cd, struct ns16550a *uart, pthread_mutex_t *lock)
+{
+    struct chardev_sink sink = {uart_room, uart_receive, uart_receive_break, uart};
+
+    chardev_connect_sink(cd, &sink, lock);
+    pthread_mutex_lock(lock);
     ns16550a_set_on_room(uart, chardev_deliver, cd);
     pthread_mutex_unlock(lock);
 }

@@ -42,6 +42,18 @@ void chardev_close(struct chardev *cd);
 
 /* For ns16550a_new. */
 struct ns16550a_backend chardev_backend(struct chardev *cd);
+/* What else gets the input, under the machine's lock. It calls chardev_deliver when it has room
+   again. */
+struct chardev_sink {
+    size_t (*room)(void *opaque); /* bytes that it can take */
+    void (*receive)(void *opaque, const u8 *buf, size_t n);
+    void (*receive_break)(void *opaque); /* NULL: knows none */
+    void *opaque;
+};
+void chardev_connect_sink(struct chardev *cd, const struct chardev_sink *sink,
+                          pthread_mutex_t *lock);
+/* Gives the sink what waits. Under the machine's lock. */
+void chardev_deliver(void *cd);
 /* The UART that gets the input; `lock` is the machine's. */
 void chardev_connect(struct chardev *cd, struct ns16550a *uart, pthread_mutex_t *lock);
 /* From now on input is taken, and a terminal is in raw mode. */

@@ -96,7 +96,7 @@ void chardev_readable(void *opaque, unsigned events)
     chardev_update_watches(cd);
     pthread_mutex_unlock(&cd->lock);
 
-    if (cd->uart) {
+    if (cd->sink.room) {
         pthread_mutex_lock(cd->machine_lock);
         chardev_deliver(cd);
         pthread_mutex_unlock(cd->machine_lock);
@@ -132,14 +132,16 @@ void chardev_deliver(void *opaque)
     u8 buf[64];
     size_t room, n;
 
-    while ((room = ns16550a_room(cd->uart))) {
+    if (!cd->sink.room)
+        return;
+    while ((room = cd->sink.room(cd->sink.opaque))) {
         bool is_break = false;
         n = unqueue(cd, buf, min_u64(room, sizeof(buf)), &is_break);
         if (!n)
             break;
-        if (is_break)
-            ns16550a_receive_break(cd->uart);
-        else
-            ns16550a_receive(cd->uart, buf, n);
+        if (!is_break)
+            cd->sink.receive(cd->sink.opaque, buf, n);
+        else if (cd->sink.receive_break)
+            cd->sink.receive_break(cd->sink.opaque);
     }
 }

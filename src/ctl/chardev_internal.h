@@ -30,7 +30,7 @@ struct chardev {
     u16 in[CHARDEV_IN]; /* ring; lock */
     u32 in_head, in_len;
 
-    struct ns16550a *uart;
+    struct chardev_sink sink; /* room is NULL: not connected */
     pthread_mutex_t *machine_lock;
 };
 
@@ -41,5 +41,3 @@ void chardev_put_text(struct chardev *cd, const char *text);
 
 /* The loop's callbacks, without it. */
 void chardev_readable(void *cd, unsigned events);
-/* Gives the UART what waits. Under the machine's lock. */
-void chardev_deliver(void *cd);

@@ -11,6 +11,7 @@
 #include "ui/keymap.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 int option_set_board(struct machine_config *cfg, const struct option_def *def, const char *value,
@@ -33,6 +34,23 @@ int option_set_serial(struct machine_config *cfg, const struct option_def *def, 
             return err_set(err, EINVAL, "stdio can be only one serial port");
     }
     return option_set_list(cfg, def, value, err);
+}
+
+/* PORT, and for one that is no console ",name=NAME". */
+int option_set_console(struct machine_config *cfg, const struct option_def *def, const char *value,
+                       struct err *err)
+{
+    const char *name = strstr(value, ",name=");
+    char *port = name ? strndup(value, (size_t)(name - value)) : strdup(value);
+    int rc;
+
+    if (!port)
+        return err_set(err, ENOMEM, "out of memory");
+    rc = chardev_check(port, err);
+    free(port);
+    if (!rc && name && !name[strlen(",name=")])
+        rc = err_set(err, EINVAL, "the port's name is empty");
+    return rc ? rc : option_set_list(cfg, def, value, err);
 }
 
 int option_set_port(struct machine_config *cfg, const struct option_def *def, const char *value,

@@ -24,6 +24,8 @@ OPTION_SETTER(switch);
 /* option_size.c */
 OPTION_SETTER(memory);
 OPTION_SETTER(cpus);
+OPTION_SETTER(balloon);
+OPTION_SETTER(console);
 OPTION_SETTER(code_cache);
 
 /* option_machine.c */

@@ -53,6 +53,15 @@ int option_set_memory(struct machine_config *cfg, const struct option_def *def, 
     return 0;
 }
 
+int option_set_balloon(struct machine_config *cfg, const struct option_def *def, const char *value,
+                       struct err *err)
+{
+    if (!parse_size(value, &cfg->balloon) || cfg->balloon > MEMORY_MAX)
+        return err_set(err, EINVAL, "'%.40s' is not a size; give one such as 0 or 256M", value);
+    cfg->has_balloon = true;
+    return 0;
+}
+
 /* N[,sockets=S]: APIC IDs count up without gaps, so packages hold a power of two of CPUs. */
 int option_set_cpus(struct machine_config *cfg, const struct option_def *def, const char *value,
                     struct err *err)

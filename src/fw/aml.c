@@ -299,6 +299,15 @@ void res_interrupts(struct buf *r, u16 mask)
             buf_u32(r, irq);
 }
 
+void res_gsi(struct buf *r, u32 gsi)
+{
+    buf_u8(r, 0x89);
+    buf_u16(r, 6);
+    buf_u8(r, 0x09);
+    buf_u8(r, 1);
+    buf_u32(r, gsi);
+}
+
 void res_memory32(struct buf *r, u32 base, u32 len)
 {
     buf_u8(r, 0x86); /* large, fixed 32-bit memory */

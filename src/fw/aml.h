@@ -47,6 +47,8 @@ void res_irq(struct buf *r, u8 irq);     /* ISA: edge-triggered, active high */
 void res_dma(struct buf *r, u8 channel); /* 8-bit, not a bus master */
 /* PCI: level-triggered, active high, shared; one of those in the mask. */
 void res_interrupts(struct buf *r, u16 mask);
+/* The same for one global system interrupt. */
+void res_gsi(struct buf *r, u32 gsi);
 void res_memory32(struct buf *r, u32 base, u32 len);
 /* Windows that a bridge passes on: [first, last]. */
 void res_bus_window(struct buf *r, u16 first, u16 last);

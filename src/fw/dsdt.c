@@ -239,6 +239,26 @@ static void emit_hpet(struct buf *b, const struct fw_platform *plat)
     aml_end(b, dev);
 }
 
+/* virtio over MMIO: LNRO0005 is what drivers look for. */
+static void emit_virtio(struct buf *b, const struct fw_platform *plat)
+{
+    for (unsigned i = 0; i < plat->nvirtio; i++) {
+        struct buf r = {0};
+        char seg[8];
+        size_t dev;
+
+        snprintf(seg, sizeof(seg), "VR%02X", i & 0xff);
+        dev = aml_device(b, seg);
+        aml_name_string(b, "_HID", "LNRO0005");
+        aml_name_int(b, "_UID", i);
+        aml_name_int(b, "_CCA", 1);
+        res_memory32(&r, plat->virtio_base + i * plat->virtio_step, plat->virtio_step);
+        res_gsi(&r, plat->virtio_gsi + i % plat->virtio_gsis);
+        aml_crs(b, &r);
+        aml_end(b, dev);
+    }
+}
+
 /* What the board uses itself: nothing else may be put there. */
 static void emit_motherboard(struct buf *b, const struct fw_platform *plat)
 {
@@ -284,6 +304,7 @@ void dsdt_emit(struct buf *b, const struct fw_platform *plat)
     emit_processors(b, plat->ncpus);
     if (plat->has_hpet)
         emit_hpet(b, plat);
+    emit_virtio(b, plat);
     pci = aml_device(b, "PCI0");
     aml_name_eisaid(b, "_HID", "PNP0A03");
     aml_name_int(b, "_UID", 0);

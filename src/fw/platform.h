@@ -20,6 +20,10 @@ struct fw_platform {
     bool has_s3;  /* suspend to RAM, and S4 as power-off with another name */
     u16 pm_base;  /* ports of the ACPI power management block (dev/acpipm.h) */
     u8 sci_irq;   /* its interrupt */
+    /* virtio devices over MMIO: the first one's address, steps, and GSIs in turn from virtio_gsi on
+     */
+    unsigned nvirtio;
+    u32 virtio_base, virtio_step, virtio_gsi, virtio_gsis;
     u32 ioapic_base; /* the I/O APIC has ID 0 and GSI 0 … 23 */
     u32 lapic_base;
     u32 hpet_base;

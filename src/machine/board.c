@@ -24,6 +24,7 @@
 #include "dev/port61.h"
 #include "dev/port92.h"
 #include "dev/testdev.h"
+#include "machine/board_virtio.h"
 #include "machine/version.h"
 
 #include <errno.h>
@@ -446,6 +447,11 @@ struct fw_platform board_platform(const struct machine *m)
         .memory = m->vm.mem->size,
         .nserial = m->cfg->nserial,
         .has_hpet = true,
+        .nvirtio = board_virtio_mmio(m),
+        .virtio_base = BOARD_VIRTIO_MMIO,
+        .virtio_step = BOARD_VIRTIO_STEP,
+        .virtio_gsi = BOARD_VIRTIO_GSI,
+        .virtio_gsis = BOARD_VIRTIO_GSIS,
         .x2apic = cpu_model_has(model, X86_X2APIC),
         .pm_base = BOARD_PM_BASE,
         .sci_irq = BOARD_SCI_IRQ,

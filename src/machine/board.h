@@ -65,6 +65,7 @@ struct machine {
     struct debugexit *debugexit;
     struct testdev *testdev;
     struct board_virtios *virtio; /* board_virtio.h; NULL: there are none */
+    struct micro *micro;          /* what only board_micro has */
     struct pc *pc;                /* what only board_pc has */
 
     struct cpu_threads *threads;

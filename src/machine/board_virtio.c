@@ -2,8 +2,11 @@
 #include "machine/board_virtio.h"
 
 #include "machine/pc.h"
+#include "virtio/balloon.h"
+#include "virtio/console.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
+#include "virtio/rng.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -64,6 +67,96 @@ int board_virtio_add(struct machine *m, struct virtio *dev, void *device,
     if (out)
         *out = v;
     return 0;
+}
+
+static void free_rng(void *r)
+{
+    virtio_rng_free(r);
+}
+
+static int add_rng(struct machine *m, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--rng"};
+    struct virtio_rng_config cfg = {.rate = 0};
+    struct virtio_rng *r;
+    int rc = virtio_rng_new(&r, m->vm.mem, m->vm.clock, &cfg);
+
+    if (rc)
+        return err_set(err, -rc, "--rng: %s", strerror(-rc));
+    return board_virtio_add(m, virtio_rng_dev(r), r, free_rng, &place, NULL, err);
+}
+
+static void free_balloon(void *b)
+{
+    virtio_balloon_free(b);
+}
+
+static int add_balloon(struct machine *m, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--balloon"};
+    struct virtio_balloon *b;
+    int rc = virtio_balloon_new(&b, m->vm.mem, m->vm.clock);
+
+    if (rc)
+        return err_set(err, -rc, "--balloon: %s", strerror(-rc));
+    virtio_balloon_set(b, m->cfg->balloon);
+    return board_virtio_add(m, virtio_balloon_dev(b), b, free_balloon, &place, NULL, err);
+}
+
+static void free_console(void *c)
+{
+    virtio_console_free(c);
+}
+
+static const char *console_name(const char *spec)
+{
+    const char *name = strstr(spec, ",name=");
+
+    return name ? name + strlen(",name=") : NULL;
+}
+
+static int add_console(struct machine *m, const struct machine_host *host, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--console"};
+    struct virtio_console_config cfg = {.nports = m->cfg->nconsoles};
+    struct virtio_console *c;
+    int rc;
+
+    for (unsigned n = 0; n < cfg.nports; n++) {
+        const struct ns16550a_backend *to = &host->console[n];
+        cfg.port[n] = (struct virtio_console_port){.name = console_name(m->cfg->console[n]),
+                                                   .write = to->write,
+                                                   .room = host->console_room,
+                                                   .opaque = to->opaque};
+    }
+    rc = virtio_console_new(&c, m->vm.mem, m->vm.clock, &cfg);
+    if (rc)
+        return err_set(err, -rc, "--console: %s", strerror(-rc));
+    rc = board_virtio_add(m, virtio_console_dev(c), c, free_console, &place, NULL, err);
+    if (!rc)
+        m->virtio->console = c;
+    return rc;
+}
+
+size_t machine_console_room(struct machine *m, unsigned n)
+{
+    return virtio_console_room(m->virtio->console, n);
+}
+
+void machine_console_receive(struct machine *m, unsigned n, const u8 *buf, size_t len)
+{
+    virtio_console_receive(m->virtio->console, n, buf, len);
+}
+
+int board_virtio_init(struct machine *m, const struct machine_host *host, struct err *err)
+{
+    int rc = m->cfg->rng ? add_rng(m, err) : 0;
+
+    if (!rc && m->cfg->has_balloon)
+        rc = add_balloon(m, err);
+    if (!rc && m->cfg->nconsoles)
+        rc = add_console(m, host, err);
+    return rc;
 }
 
 void board_virtio_reset(struct machine *m)

@@ -4,11 +4,12 @@
 #pragma once
 #include "base/base.h"
 
-#define MACHINE_MAX_SERIAL  4
-#define MACHINE_MAX_DISKS   16
-#define MACHINE_MAX_NICS    8
-#define MACHINE_MAX_USB     8
-#define MACHINE_MAX_MODULES 16
+#define MACHINE_MAX_SERIAL   4
+#define MACHINE_MAX_CONSOLES 8
+#define MACHINE_MAX_DISKS    16
+#define MACHINE_MAX_NICS     8
+#define MACHINE_MAX_USB      8
+#define MACHINE_MAX_MODULES  16
 
 struct machine_config {
     char *name;
@@ -34,8 +35,11 @@ struct machine_config {
     char *parallel; /* as chardev_open takes it; NULL: no such port */
     char *sound;    /* "ac97" or "ac97,wav=FILE"; NULL: none */
     char *watchdog; /* what it does: "reset", "poweroff", "none"; NULL: there is none */
-    char *rtc;      /* as rtcbase_parse takes it; NULL: utc */
-    u64 memory;     /* bytes */
+    bool rng;       /* a virtio entropy device */
+    bool has_balloon;
+    u64 balloon; /* bytes that the guest shall give back */
+    char *rtc;   /* as rtcbase_parse takes it; NULL: utc */
+    u64 memory;  /* bytes */
     unsigned cpus;
     unsigned sockets; /* packages of the same size, a power of two; 0: one, of any size */
     char *cpu;        /* as cpu_model_parse takes it */
@@ -46,6 +50,8 @@ struct machine_config {
     bool stats;
     char *serial[MACHINE_MAX_SERIAL]; /* as chardev_open takes it */
     unsigned nserial;
+    char *console[MACHINE_MAX_CONSOLES]; /* virtio: "PORT" or "PORT,name=NAME" */
+    unsigned nconsoles;
     u32 trace; /* enum trace_kind bits */
     char *trace_file;
     char *qmp; /* as qmp_check takes it; NULL: none */

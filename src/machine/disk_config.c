@@ -22,19 +22,17 @@ static const char *take_word(const char *text, char *to, size_t size)
 
 static int set_bus(struct disk_config *out, const char *name, struct err *err)
 {
-    static const char *const names[] = {[DISK_IDE] = "ide",
-                                        [DISK_AHCI] = "ahci",
-                                        [DISK_USB] = "usb",
-                                        [DISK_XHCI] = "xhci",
-                                        [DISK_FLOPPY] = "floppy",
-                                        [DISK_VIRTIO] = "virtio"};
+    static const char *const names[] = {
+        [DISK_IDE] = "ide",   [DISK_AHCI] = "ahci",     [DISK_USB] = "usb",
+        [DISK_XHCI] = "xhci", [DISK_FLOPPY] = "floppy", [DISK_VIRTIO] = "virtio"};
 
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
         if (!strcmp(name, names[n])) {
             out->bus = (enum disk_bus)n;
             return 0;
         }
-    return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb, xhci, virtio and floppy", name);
+    return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb, xhci, virtio and floppy",
+                   name);
 }
 
 static int set_format(struct disk_config *out, const char *name, struct err *err)

@@ -43,9 +43,11 @@ typedef void (*machine_event_fn)(void *opaque, enum machine_event event, unsigne
 /* What the process lends the machine. */
 struct machine_host {
     struct loop *loop;
-    struct ns16550a_backend serial[MACHINE_MAX_SERIAL]; /* of cfg->nserial ports */
-    struct ns16550a_backend debugcon, parallel;         /* of cfg's */
-    FILE *trace;                                        /* where cfg->trace goes */
+    struct ns16550a_backend serial[MACHINE_MAX_SERIAL];    /* of cfg->nserial ports */
+    struct ns16550a_backend console[MACHINE_MAX_CONSOLES]; /* of cfg->nconsoles ports … */
+    void (*console_room)(void *opaque); /* with that port's opaque: it can take input again */
+    struct ns16550a_backend debugcon, parallel; /* of cfg's */
+    FILE *trace;                                /* where cfg->trace goes */
 };
 
 /* Whether cfg asks for the board "pc", with firmware. */
@@ -91,6 +93,9 @@ bool machine_has_nic(struct machine *m, unsigned n);
    both under the machine's lock. */
 struct display *machine_display(struct machine *m);
 struct input *machine_input(struct machine *m);
+/* The same for a virtio console's ports. */
+size_t machine_console_room(struct machine *m, unsigned n);
+void machine_console_receive(struct machine *m, unsigned n, const u8 *buf, size_t len);
 /* For input: the UART, and the lock under which it is used. */
 struct ns16550a *machine_uart(struct machine *m, unsigned n);
 pthread_mutex_t *machine_lock(struct machine *m);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The "micro" board: no firmware. PCI interrupts A to D are GSIs 16 to 19; the ACPI block is where
- * the tables say from the start, and enabled.
+ * the tables say from the start, and enabled. virtio
+ * devices are there by MMIO, and in the DSDT.
  */
 #include "machine/board.h"
 
 #include "dev/acpipm.h"
 #include "dev/i440fx.h"
 #include "fw/chipset.h"
+#include "machine/board_virtio.h"
+#include "machine/micro_virtio.h"
 
 #include <string.h>
 
@@ -31,12 +34,16 @@ static int micro_init(struct machine *m, const struct machine_host *host, struct
 {
     int rc = make_devices(m);
 
-    return rc ? err_set(err, -rc, "machine: cannot make its devices: %s", strerror(-rc)) : 0;
+    if (rc)
+        return err_set(err, -rc, "machine: cannot make its devices: %s", strerror(-rc));
+    return micro_virtio_init(m, host, err);
 }
 
 static void micro_dispose(struct machine *m)
 {
+    micro_virtio_close(m);
     pthread_mutex_lock(&m->vm.lock);
+    micro_virtio_dispose(m);
     acpipm_free(m->pm);
     m->pm = NULL; /* the RTC knows it */
     i440fx_free(m->i440fx);
@@ -45,6 +52,7 @@ static void micro_dispose(struct machine *m)
 
 static void micro_reset(struct machine *m)
 {
+    board_virtio_reset(m);
     i440fx_reset(m->i440fx);
     acpipm_reset(m->pm);
 }

@@ -207,7 +207,7 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     if (!rc)
         rc = pc_usb_init(m, err);
     if (!rc)
-        rc = pc_virtio_init(m, err);
+        rc = pc_virtio_init(m, host, err);
     if (!rc)
         rc = pc_misc_init(m, host, err);
     if (rc)

@@ -123,7 +123,7 @@ void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 
 /* After the disks; reset and disposed of by board_virtio.h. */
-must_check int pc_virtio_init(struct machine *m, struct err *err);
+must_check int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err);
 
 /* Debug console, parallel port, pvpanic, watchdog, sound. */
 must_check int pc_misc_init(struct machine *m, const struct machine_host *host, struct err *err);

@@ -40,6 +40,9 @@ static void name_of(const struct pc_disk *d, char *to, size_t size)
     case DISK_XHCI:
         snprintf(to, size, "xhci-%s%u", what, d->unit);
         break;
+    case DISK_VIRTIO:
+        snprintf(to, size, "virtio-%s%u", what, d->unit);
+        break;
     case DISK_USB:
         snprintf(to, size, "usb-%s%u", what, d->unit);
         break;

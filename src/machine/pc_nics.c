@@ -11,6 +11,8 @@
 #include "net/backend.h"
 #include "os/file.h"
 #include "os/loop.h"
+#include "virtio/net.h"
+#include "virtio/pci.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,6 +60,52 @@ NIC_MODEL(rtl8139)
 NIC_MODEL(ne2000)
 NIC_MODEL(pcnet)
 
+/* A device and its transport, instead of a chip. */
+struct virtio_nic {
+    struct virtio_net *net;
+    struct virtio_pci *pci;
+};
+
+static void virtio_free_card(void *card)
+{
+    struct virtio_nic *nic = card;
+
+    virtio_pci_free(nic->pci);
+    virtio_net_free(nic->net);
+    free(nic);
+}
+
+static int virtio_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
+                       const u8 mac[6], struct mem_window *rom)
+{
+    struct virtio_net_config cfg = {.mtu = 0};
+    struct virtio_pci_config pci = {.rom = rom};
+    struct virtio_nic *nic = calloc(1, sizeof(*nic));
+    int rc;
+
+    if (!nic)
+        return -ENOMEM;
+    memcpy(cfg.mac, mac, 6);
+    rc = virtio_net_new(&nic->net, pci_bus_mem(bus), clk, &cfg);
+    if (!rc)
+        rc = virtio_pci_new(&nic->pci, bus, devfn, virtio_net_dev(nic->net), &pci);
+    if (rc)
+        virtio_free_card(nic);
+    else
+        *out = nic;
+    return rc;
+}
+
+static void virtio_reset_card(void *card)
+{
+    virtio_pci_reset(((struct virtio_nic *)card)->pci);
+}
+
+static struct net_end *virtio_end(void *card)
+{
+    return virtio_net_end(((struct virtio_nic *)card)->net);
+}
+
 #define ROM_DIR "/usr/lib/ipxe/qemu/"
 
 static const struct nic_model models[] = {
@@ -67,6 +115,8 @@ static const struct nic_model models[] = {
     {"ne2k_pci", ROM_DIR "pxe-ne2k_pci.rom", ne2000_make, ne2000_reset_card, ne2000_free_card,
      ne2000_end},
     {"pcnet", ROM_DIR "pxe-pcnet.rom", pcnet_make, pcnet_reset_card, pcnet_free_card, pcnet_end},
+    {"virtio", ROM_DIR "pxe-virtio.rom", virtio_make, virtio_reset_card, virtio_free_card,
+     virtio_end},
 };
 
 static const struct nic_model *find_model(const char *name)
@@ -129,7 +179,8 @@ static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cf
         return rc;
     nic->model = find_model(cfg->model);
     if (!nic->model)
-        return err_set(err, EINVAL, "no card '%s'; there are e1000, rtl8139, ne2k_pci and pcnet",
+        return err_set(err, EINVAL,
+                       "no card '%s'; there are e1000, rtl8139, ne2k_pci, pcnet and virtio",
                        cfg->model);
     return 0;
 }

@@ -20,7 +20,7 @@ static int add_blk(struct machine *m, struct pc_disk *d, struct err *err)
                                     .queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES)};
     struct board_virtio *at;
     struct virtio_blk *b;
-    int rc = virtio_blk_new(&b, m->vm.mem, &cfg);
+    int rc = virtio_blk_new(&b, m->vm.mem, m->vm.clock, &cfg);
 
     if (rc)
         return err_set(err, -rc, "--disk: %s", strerror(-rc));
@@ -30,13 +30,16 @@ static int add_blk(struct machine *m, struct pc_disk *d, struct err *err)
     return rc;
 }
 
-int pc_virtio_init(struct machine *m, struct err *err)
+int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err)
 {
     struct pc *pc = m->pc;
+    unsigned unit = 0;
     int rc = 0;
 
     for (unsigned n = 0; n < pc->ndisks && !rc; n++)
-        if (pc->disk[n].cfg.bus == DISK_VIRTIO)
+        if (pc->disk[n].cfg.bus == DISK_VIRTIO) {
+            pc->disk[n].unit = unit++;
             rc = add_blk(m, &pc->disk[n], err);
-    return rc;
+        }
+    return rc ? rc : board_virtio_init(m, host, err);
 }

@@ -180,17 +180,28 @@ int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len)
     return put(mem, gpa, NULL, byte, len);
 }
 
+static int punch(struct mem *mem, u64 from, u64 len)
+{
+    if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from, (off_t)len) < 0)
+        return -errno;
+    mem_host_written(mem, mem->ram + from, len);
+    return 0;
+}
+
 int mem_discard(struct mem *mem, gpa_t gpa)
 {
     u64 page = mem_page_for(mem, gpa, MEM_NORMAL, MEM_WRITE);
 
     if (page == MEM_NO_PAGE || page >= mem->size >> PAGE_SHIFT)
         return -EFAULT;
-    if (fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(page << PAGE_SHIFT),
-                  PAGE_SIZE) < 0)
-        return -errno;
-    mem_page_written(mem, page);
-    return 0;
+    return punch(mem, page << PAGE_SHIFT, PAGE_SIZE);
+}
+
+void mem_discard_host(struct mem *mem, u64 from, u64 to)
+{
+    to = min_u64(to, mem->size);
+    if (from < to && punch(mem, from, to - from))
+        return; /* it stays as it is */
 }
 
 int mem_window_new(struct mem_window **out, struct mem *mem, u64 size, bool read_only)

@@ -121,8 +121,11 @@ must_check int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len);
    long as mem. What is written by it is told with mem_host_written. */
 u8 *mem_stretch(const struct mem *mem, gpa_t gpa, u64 len, enum mem_access how, u64 *n);
 void mem_host_written(struct mem *mem, const u8 *host, u64 len);
-/* Gives a page of RAM back to the host: it reads as zeros from then on. -errno as the host says. */
+/* Gives a page of RAM back to the host: it reads as zeros from then on. -errno as the host says,
+   -EFAULT where there is no RAM. */
 must_check int mem_discard(struct mem *mem, gpa_t gpa);
+/* The same for whole pages at offsets [from, to) of `ram`, a hint: what is not RAM stays. */
+void mem_discard_host(struct mem *mem, u64 from, u64 to);
 
 /* A window of `size` bytes, rounded up to pages and zero-filled, nowhere yet. Before any CPU runs;
    freed with mem. -ENOSPC when MEM_WINDOWS or MEM_WINDOWS_MAX are used up. */

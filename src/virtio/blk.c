@@ -118,7 +118,8 @@ static void config_written(void *opaque, unsigned off, unsigned size)
 static const struct virtio_ops ops = {
     .notify = notify, .reset = reset, .queue_reset = queue_reset, .config_written = config_written};
 
-int virtio_blk_new(struct virtio_blk **out, struct mem *mem, const struct virtio_blk_config *cfg)
+int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
+                   const struct virtio_blk_config *cfg)
 {
     struct virtio_blk *b = calloc(1, sizeof(*b));
     struct virtio_init init = {.name = "virtio-blk",
@@ -127,6 +128,7 @@ int virtio_blk_new(struct virtio_blk **out, struct mem *mem, const struct virtio
                                .ops = &ops,
                                .opaque = b,
                                .mem = mem,
+                               .clk = clk,
                                .config_len = CFG_LEN};
 
     if (!b)
@@ -157,6 +159,7 @@ void virtio_blk_free(struct virtio_blk *b)
     if (!b)
         return;
     BUG_ON(b->in_flight);
+    virtio_dispose(&b->virtio);
     free(b);
 }
 

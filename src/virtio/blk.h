@@ -17,7 +17,7 @@ struct virtio_blk_config {
 };
 
 /* -ENOMEM. */
-must_check int virtio_blk_new(struct virtio_blk **out, struct mem *mem,
+must_check int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
                               const struct virtio_blk_config *cfg);
 void virtio_blk_free(struct virtio_blk *b);
 struct virtio *virtio_blk_dev(struct virtio_blk *b);

@@ -10,6 +10,29 @@
 #define FEATURES_ALWAYS                                                                            \
     (BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_VERSION_1))
 
+/* Those that used their turn up, and after a saved state was loaded all. */
+static void on_go_on(void *opaque)
+{
+    struct virtio *dev = opaque;
+
+    for (unsigned n = 0; n < dev->nqueues; n++)
+        if (dev->queue[n].starved) {
+            dev->queue[n].starved = false;
+            virtio_notify(dev, n);
+        }
+}
+
+void virtio_go_on(struct virtq *q)
+{
+    q->starved = true;
+    timer_set(q->dev->clk, &q->dev->go_on, clock_now(q->dev->clk));
+}
+
+void virtio_dispose(struct virtio *dev)
+{
+    timer_cancel(dev->clk, &dev->go_on);
+}
+
 void virtio_init(struct virtio *dev, const struct virtio_init *init)
 {
     memset(dev, 0, sizeof(*dev));
@@ -20,6 +43,8 @@ void virtio_init(struct virtio *dev, const struct virtio_init *init)
     dev->ops = init->ops;
     dev->opaque = init->opaque;
     dev->mem = init->mem;
+    dev->clk = init->clk;
+    timer_init(&dev->go_on, on_go_on, dev);
     dev->offered = init->features | FEATURES_ALWAYS;
     if (init->ops->queue_reset)
         dev->offered |= BIT64(VIRTIO_F_RING_RESET);
@@ -31,7 +56,8 @@ struct virtq *virtio_add_queue(struct virtio *dev, u16 size)
     struct virtq *q = &dev->queue[dev->nqueues];
 
     BUG_ON(dev->nqueues == VIRTIO_QUEUES || size > VIRTQ_SIZE_MAX);
-    *q = (struct virtq){.dev = dev, .index = (u16)dev->nqueues++, .size_max = size};
+    *q = (struct virtq){
+        .dev = dev, .index = (u16)dev->nqueues++, .size_max = size, .budget = VIRTQ_NO_LIMIT};
     virtq_reset(q);
     return q;
 }
@@ -63,6 +89,7 @@ void virtio_reset(struct virtio *dev)
     dev->accepted = 0;
     dev->legacy = dev->broken = false;
     dev->why = NULL;
+    timer_cancel(dev->clk, &dev->go_on);
     for (unsigned n = 0; n < dev->nqueues; n++)
         virtq_reset(&dev->queue[n]);
     if (dev->ops->reset)
@@ -185,8 +212,11 @@ void virtio_notify(struct virtio *dev, u32 n)
 {
     struct virtq *q = virtio_queue(dev, n);
 
-    if (q && q->ready && virtio_live(dev) && dev->ops->notify)
-        dev->ops->notify(dev->opaque, q);
+    if (!q || !q->ready || !virtio_live(dev) || !dev->ops->notify || q->budget != VIRTQ_NO_LIMIT)
+        return;
+    q->budget = q->size;
+    dev->ops->notify(dev->opaque, q);
+    q->budget = VIRTQ_NO_LIMIT;
 }
 
 void virtio_queue_reset(struct virtio *dev, struct virtq *q)
@@ -221,6 +251,9 @@ int virtio_loaded(struct virtio *dev)
         if (rc || (n >= dev->nqueues && dev->queue[n].ready))
             return -EINVAL;
     }
+    for (unsigned n = 0; n < dev->nqueues; n++)
+        if (dev->queue[n].ready)
+            virtio_go_on(&dev->queue[n]);
     if (dev->broken && !dev->why)
         dev->why = "as it was when it was saved";
     return 0;

@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "base/state.h"
+#include "bus/clock.h"
 #include "mem/mem.h"
 #include "virtio/virtq.h"
 
@@ -77,6 +78,8 @@ struct virtio { /* embedded in a device */
     const struct virtio_ops *ops;
     void *opaque;
     struct mem *mem;
+    struct clock *clk;
+    struct timer go_on;
 
     const struct virtio_transport *transport; /* NULL: none yet */
     void *transport_opaque;
@@ -102,6 +105,7 @@ struct virtio_init {
     const struct virtio_ops *ops;
     void *opaque;
     struct mem *mem;
+    struct clock *clk;
     u64 features; /* of the type, and VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER where wanted */
     unsigned config_len;
 };
@@ -109,6 +113,8 @@ struct virtio_init {
 /* Features of all types are added. Queues follow with virtio_add_queue. */
 void virtio_init(struct virtio *dev, const struct virtio_init *init);
 struct virtq *virtio_add_queue(struct virtio *dev, u16 size);
+/* Before it is freed. */
+void virtio_dispose(struct virtio *dev);
 /* As after power-on, also while requests are in flight. May let go of the machine's lock. */
 void virtio_reset(struct virtio *dev);
 
@@ -141,7 +147,10 @@ u32 virtio_config_read(struct virtio *dev, u64 off, unsigned size);
 void virtio_config_write(struct virtio *dev, u64 off, unsigned size, u32 val);
 /* NULL if there is no such queue. */
 struct virtq *virtio_queue(struct virtio *dev, u32 n);
+/* The device's turn with a queue: it takes at most as many buffers as the queue has descriptors,
+   since other CPUs may make new ones available all the while; with the rest it goes on by timer. */
 void virtio_notify(struct virtio *dev, u32 n);
+void virtio_go_on(struct virtq *q);
 void virtio_queue_reset(struct virtio *dev, struct virtq *q);
 
 /* Of the table of a device, which begins with STATE_STRUCTS(struct x, virtio, 1, virtio_fields) and

@@ -135,6 +135,10 @@ bool virtq_pop(struct virtq *q, struct virtq_buf *buf)
 
     if (!q->ready || !virtio_live(q->dev))
         return false;
+    if (!q->budget) {
+        virtio_go_on(q);
+        return false;
+    }
     n = pop(q, buf);
     if (!n) {
         want_notify(q, true);
@@ -144,6 +148,8 @@ bool virtq_pop(struct virtq *q, struct virtq_buf *buf)
     }
     if (n > 0 && !q->quiet)
         want_notify(q, false);
+    if (n > 0 && q->budget != VIRTQ_NO_LIMIT)
+        q->budget--;
     return n > 0;
 }
 
@@ -158,23 +164,33 @@ void virtq_unpop(struct virtq *q, struct virtq_head head)
         split_unpop(q);
 }
 
-void virtq_push(struct virtq *q, struct virtq_head head, u32 written)
+void virtq_push_all(struct virtq *q, const struct virtq_head *heads, const u32 *written, unsigned n)
 {
-    if (head.generation != q->generation)
+    if (!n || heads[0].generation != q->generation)
         return;
-    q->in_use = (u16)(q->in_use - head.slots);
+    for (unsigned i = 0; i < n; i++)
+        q->in_use = (u16)(q->in_use - heads[i].slots);
     if (!q->ready || !virtio_live(q->dev))
         return;
     if (q->packed)
-        packed_push(q, head, written);
+        packed_push(q, heads, written, n);
     else
-        split_push(q, head, written);
+        split_push(q, heads, written, n);
+    q->unsaid = true;
+}
+
+void virtq_push(struct virtq *q, struct virtq_head head, u32 written)
+{
+    virtq_push_all(q, &head, &written, 1);
 }
 
 void virtq_interrupt(struct virtq *q)
 {
     struct virtio *dev = q->dev;
 
+    if (!q->unsaid)
+        return;
+    q->unsaid = false;
     if (!q->ready || !virtio_live(dev) || !dev->transport)
         return;
     if (q->packed ? packed_wants_interrupt(q) : split_wants_interrupt(q))
@@ -234,7 +250,7 @@ void virtq_reset(struct virtq *q)
     q->vector = VIRTIO_NO_VECTOR;
     q->last_avail = q->used = q->signalled = q->in_use = 0;
     q->avail_wrap = q->used_wrap = true;
-    q->signalled_valid = q->quiet = false;
+    q->signalled_valid = q->quiet = q->unsaid = q->starved = false;
     q->generation++;
 }
 

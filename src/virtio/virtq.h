@@ -16,6 +16,7 @@
 
 #define VIRTQ_SIZE_MAX  1024u
 #define VIRTQ_CHAIN_MAX 1024u /* descriptors of one buffer, with those of its indirect table */
+#define VIRTQ_NO_LIMIT  UINT32_MAX
 #define VIRTQ_IOV_MAX   (VIRTQ_CHAIN_MAX + 256u)
 
 struct virtio;
@@ -35,6 +36,9 @@ struct virtq {
     bool signalled_valid;
     u16 in_use;     /* descriptors (packed) or buffers (split) popped, not pushed yet */
     bool quiet;     /* it was told that no notifications are wanted */
+    u32 budget;     /* pops left in this turn, see virtio_notify */
+    bool starved;   /* … was used up */
+    bool unsaid;    /* something was pushed, and virtq_interrupt was not called yet */
     u32 generation; /* counts resets: what was popped before is not pushed after */
 };
 
@@ -57,6 +61,9 @@ must_check bool virtq_pop(struct virtq *q, struct virtq_buf *buf);
 void virtq_unpop(struct virtq *q, struct virtq_head head);
 /* `written`: bytes from the beginning of the part to be written. */
 void virtq_push(struct virtq *q, struct virtq_head head, u32 written);
+/* Several at once: the driver sees all or none of them. */
+void virtq_push_all(struct virtq *q, const struct virtq_head *heads, const u32 *written,
+                    unsigned n);
 /* Interrupts, unless the driver does not want it for what was pushed since the last time. */
 void virtq_interrupt(struct virtq *q);
 /* There is a buffer. Does not take it. */

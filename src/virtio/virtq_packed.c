@@ -110,21 +110,36 @@ void packed_unpop(struct virtq *q, u16 slots)
 }
 
 /* Length and buffer ID first; the flags make it used. */
-void packed_push(struct virtq *q, struct virtq_head head, u32 written)
+static bool push_one(struct virtq *q, const struct virtq_head *head, u32 written, u16 *flags)
 {
-    u16 flags = (u16)((q->used_wrap ? DESC_AVAIL | DESC_USED : 0) | (written ? DESC_WRITE : 0));
-    bool wrap = q->used_wrap;
     u8 part[6];
 
+    *flags = (u16)((q->used_wrap ? DESC_AVAIL | DESC_USED : 0u) | (written ? DESC_WRITE : 0u));
     put_le32(part, written);
-    put_le16(part + 4, head.id);
-    if (mem_write(q->dev->mem, q->desc + (u64)q->used * DESC_SIZE + 8, part, sizeof(part))) {
-        virtq_wrong(q, "the ring is outside memory");
-        return;
+    put_le16(part + 4, head->id);
+    if (!mem_write(q->dev->mem, q->desc + (u64)q->used * DESC_SIZE + 8, part, sizeof(part)))
+        return true;
+    return virtq_wrong(q, "the ring is outside memory");
+}
+
+/* The first one's flags come last: the driver sees none before that. */
+void packed_push(struct virtq *q, const struct virtq_head *heads, const u32 *written, unsigned n)
+{
+    bool wrap = q->used_wrap;
+    gpa_t first = flags_at(q, q->used);
+    u16 flags, first_flags = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (!push_one(q, &heads[i], written[i], &flags))
+            return;
+        if (!i)
+            first_flags = flags;
+        else if (!virtq_store16(q, flags_at(q, q->used), flags))
+            return;
+        advance(q, &q->used, &q->used_wrap, heads[i].slots);
     }
-    if (!virtq_store16(q, flags_at(q, q->used), flags))
+    if (!virtq_store16(q, first, first_flags))
         return;
-    advance(q, &q->used, &q->used_wrap, head.slots);
     if (wrap != q->used_wrap)
         q->signalled_valid = false;
 }

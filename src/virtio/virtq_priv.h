@@ -36,14 +36,14 @@ static inline bool virtq_passed(u16 event, u16 now, u16 old)
 /* The layouts. pop: 1 taken, 0 there is none, -1 broken. */
 int split_pop(struct virtq *q, struct virtq_buf *buf);
 void split_unpop(struct virtq *q);
-void split_push(struct virtq *q, struct virtq_head head, u32 written);
+void split_push(struct virtq *q, const struct virtq_head *heads, const u32 *written, unsigned n);
 bool split_wants_interrupt(struct virtq *q);
 bool split_pending(struct virtq *q);
 void split_want_notify(struct virtq *q, bool on);
 
 int packed_pop(struct virtq *q, struct virtq_buf *buf);
 void packed_unpop(struct virtq *q, u16 slots);
-void packed_push(struct virtq *q, struct virtq_head head, u32 written);
+void packed_push(struct virtq *q, const struct virtq_head *heads, const u32 *written, unsigned n);
 bool packed_wants_interrupt(struct virtq *q);
 bool packed_pending(struct virtq *q);
 void packed_want_notify(struct virtq *q, bool on);

@@ -96,17 +96,18 @@ void split_unpop(struct virtq *q)
     q->last_avail--;
 }
 
-void split_push(struct virtq *q, struct virtq_head head, u32 written)
+void split_push(struct virtq *q, const struct virtq_head *heads, const u32 *written, unsigned n)
 {
-    u8 entry[8];
-
-    put_le32(entry, head.id);
-    put_le32(entry + 4, written);
-    if (mem_write(q->dev->mem, q->device + 4 + 8u * (q->used % q->size), entry, sizeof(entry))) {
-        virtq_wrong(q, "the used ring is outside memory");
-        return;
+    for (unsigned i = 0; i < n; i++) {
+        u8 entry[8];
+        put_le32(entry, heads[i].id);
+        put_le32(entry + 4, written[i]);
+        if (mem_write(q->dev->mem, q->device + 4 + 8u * (q->used++ % q->size), entry,
+                      sizeof(entry))) {
+            virtq_wrong(q, "the used ring is outside memory");
+            return;
+        }
     }
-    q->used++;
     if (!virtq_store16(q, q->device + 2, q->used))
         return;
 }

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,11 @@ struct session {
     struct loop *loop;
     struct machine *machine;
     struct chardev *serial[MACHINE_MAX_SERIAL];
+    struct chardev *console[MACHINE_MAX_CONSOLES];
+    struct console_port {
+        struct session *s;
+        unsigned n;
+    } console_port[MACHINE_MAX_CONSOLES];
     struct chardev *debugcon, *parallel;
     struct vnc *vnc;
     struct qmp *qmp;
@@ -102,6 +108,62 @@ static int open_serial(struct session *s, struct machine_host *host, struct err 
         host->serial[i] = chardev_backend(s->serial[i]);
     }
     return 0;
+}
+
+/* The port's part of --console. */
+static int open_console(struct session *s, unsigned n, struct machine_host *host, struct err *err)
+{
+    struct chardev_owner owner = {.quit = on_quit, .hold = on_hold, .opaque = s};
+    const char *spec = s->cfg.console[n], *name = strstr(spec, ",name=");
+    char *port = strndup(spec, name ? (size_t)(name - spec) : strlen(spec));
+    int rc;
+
+    if (!port)
+        return err_set(err, ENOMEM, "out of memory");
+    rc = chardev_open(&s->console[n], s->loop, port, &owner, err);
+    free(port);
+    if (rc)
+        err_prefix(err, "--console");
+    else
+        host->console[n] = chardev_backend(s->console[n]);
+    return rc;
+}
+
+static int open_consoles(struct session *s, struct machine_host *host, struct err *err)
+{
+    int rc = 0;
+
+    host->console_room = chardev_deliver;
+    for (unsigned n = 0; n < s->cfg.nconsoles && !rc; n++)
+        rc = open_console(s, n, host, err);
+    return rc;
+}
+
+static size_t console_room(void *opaque)
+{
+    const struct console_port *p = opaque;
+
+    return machine_console_room(p->s->machine, p->n);
+}
+
+static void console_receive(void *opaque, const u8 *buf, size_t n)
+{
+    const struct console_port *p = opaque;
+
+    machine_console_receive(p->s->machine, p->n, buf, n);
+}
+
+static int start_consoles(struct session *s, struct err *err)
+{
+    int rc = 0;
+
+    for (unsigned n = 0; n < s->cfg.nconsoles && !rc; n++) {
+        struct chardev_sink sink = {console_room, console_receive, NULL, &s->console_port[n]};
+        s->console_port[n] = (struct console_port){s, n};
+        chardev_connect_sink(s->console[n], &sink, machine_lock(s->machine));
+        rc = chardev_start(s->console[n], err);
+    }
+    return rc;
 }
 
 static int open_port(struct session *s, struct chardev **out, const char *spec, const char *option,
@@ -211,6 +273,8 @@ static int run(struct session *s, struct err *err)
     if (!rc)
         rc = open_serial(s, &host, err);
     if (!rc)
+        rc = open_consoles(s, &host, err);
+    if (!rc)
         rc = open_port(s, &s->debugcon, s->cfg.debugcon, "--debugcon", &host.debugcon, err);
     if (!rc)
         rc = open_port(s, &s->parallel, s->cfg.parallel, "--parallel", &host.parallel, err);
@@ -220,6 +284,8 @@ static int run(struct session *s, struct err *err)
         rc = loop_signals(s->loop, signals, ARRAY_SIZE(signals), on_signal, s, err);
     if (!rc)
         rc = start_serial(s, err);
+    if (!rc)
+        rc = start_consoles(s, err);
     if (!rc)
         rc = start_display(s, err);
     if (!rc)
@@ -238,6 +304,8 @@ static void close_session(struct session *s, int status)
     s->machine = NULL;
     for (unsigned i = 0; i < MACHINE_MAX_SERIAL; i++)
         chardev_close(s->serial[i]);
+    for (unsigned i = 0; i < MACHINE_MAX_CONSOLES; i++)
+        chardev_close(s->console[i]);
     chardev_close(s->debugcon);
     chardev_close(s->parallel);
     memset(s->serial, 0, sizeof(s->serial));

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Network device (VIRTIO 1.2, section 5.1) at the end of a cable of src/net, which carries plain
+ * frames: checksums and segments that the driver leaves to the device are made here. Left out:
+ * several queue pairs, since a cable is one queue; large packets towards the guest, RSS, hash
+ * reports. Runs under the machine's lock.
+ */
+#include "base/le.h"
+#include "virtio/net_priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define QUEUE_SIZE   256u
+#define CONTROL_SIZE 64u
+#define CFG_PAIRS    8u
+#define CFG_MTU      10u
+#define CFG_LEN      12u
+
+static void fill_config(struct virtio_net *n)
+{
+    u8 *c = n->virtio.config;
+
+    memcpy(c, n->own_mac, 6);
+    put_le16(c + NET_CFG_STATUS, n->end.link_up ? NET_STATUS_UP : 0);
+    put_le16(c + CFG_PAIRS, 1);
+}
+
+static void notify(void *opaque, struct virtq *q)
+{
+    struct virtio_net *n = opaque;
+
+    if (q->index == NET_RX)
+        net_ready(&n->end);
+    else if (q->index == NET_TX)
+        virtio_net_transmit(n);
+    else
+        virtio_net_control(n, q);
+}
+
+static void started(void *opaque)
+{
+    struct virtio_net *n = opaque;
+
+    n->guest_csum = virtio_has(&n->virtio, NET_F_GUEST_CSUM);
+    /* A driver that cannot set the filter gets all. */
+    memset(n->vlans, virtio_has(&n->virtio, NET_F_CTRL_VLAN) ? 0 : 0xff, sizeof(n->vlans));
+}
+
+static void reset(void *opaque)
+{
+    struct virtio_net *n = opaque;
+
+    timer_cancel(n->clk, &n->tx_timer);
+    virtio_net_forget_tx(n);
+    virtio_net_reset_filters(n);
+    fill_config(n);
+    net_ready(&n->end); /* what the other side keeps is gone now */
+}
+
+static void queue_reset(void *opaque, struct virtq *q)
+{
+    if (q->index == NET_TX)
+        virtio_net_forget_tx(opaque);
+}
+
+/* Only a legacy driver writes: the address. */
+static void config_written(void *opaque, unsigned off, unsigned size)
+{
+    struct virtio_net *n = opaque;
+
+    if (virtio_has(&n->virtio, VIRTIO_F_VERSION_1) || virtio_has(&n->virtio, NET_F_CTRL_MAC_ADDR))
+        memcpy(n->virtio.config, n->mac, 6);
+    else
+        memcpy(n->mac, n->virtio.config, 6);
+}
+
+static const struct virtio_ops ops = {.notify = notify,
+                                      .started = started,
+                                      .reset = reset,
+                                      .queue_reset = queue_reset,
+                                      .config_written = config_written};
+
+static void ready(void *opaque)
+{
+    virtio_net_transmit(opaque);
+}
+
+static void link_changed(void *opaque, bool up)
+{
+    struct virtio_net *n = opaque;
+    u16 status = le16(n->virtio.config + NET_CFG_STATUS);
+
+    status = (u16)((status & ~NET_STATUS_UP) | (up ? NET_STATUS_UP : 0));
+    put_le16(n->virtio.config + NET_CFG_STATUS, status);
+    if (virtio_has(&n->virtio, NET_F_STATUS))
+        virtio_config_changed(&n->virtio);
+}
+
+static const struct net_ops end_ops = {
+    .receive = virtio_net_receive, .ready = ready, .link_changed = link_changed};
+
+static void on_tx_timer(void *opaque)
+{
+    virtio_net_transmit(opaque);
+}
+
+int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
+                   const struct virtio_net_config *cfg)
+{
+    static const u8 features[] = {NET_F_CSUM,          NET_F_GUEST_CSUM,     NET_F_GUEST_OFFLOADS,
+                                  NET_F_MAC,           NET_F_HOST_TSO4,      NET_F_HOST_TSO6,
+                                  NET_F_HOST_ECN,      NET_F_MRG_RXBUF,      NET_F_STATUS,
+                                  NET_F_CTRL_VQ,       NET_F_CTRL_RX,        NET_F_CTRL_VLAN,
+                                  NET_F_CTRL_RX_EXTRA, NET_F_GUEST_ANNOUNCE, NET_F_CTRL_MAC_ADDR};
+    struct virtio_net *n = calloc(1, sizeof(*n));
+    struct virtio_init init = {.name = "virtio-net",
+                               .type = VIRTIO_NET,
+                               .class = 0x0200,
+                               .ops = &ops,
+                               .opaque = n,
+                               .mem = mem,
+                               .clk = clk,
+                               .features = BIT64(VIRTIO_F_IN_ORDER),
+                               .config_len = CFG_LEN};
+
+    if (!n)
+        return -ENOMEM;
+    for (unsigned i = 0; i < ARRAY_SIZE(features); i++)
+        init.features |= BIT64(features[i]);
+    if (cfg->mtu)
+        init.features |= BIT64(NET_F_MTU);
+    if (cfg->packed)
+        init.features |= BIT64(VIRTIO_F_RING_PACKED);
+    n->clk = clk;
+    memcpy(n->own_mac, cfg->mac, 6);
+    virtio_init(&n->virtio, &init);
+    virtio_add_queue(&n->virtio, QUEUE_SIZE);
+    virtio_add_queue(&n->virtio, QUEUE_SIZE);
+    virtio_add_queue(&n->virtio, CONTROL_SIZE);
+    memset(n->virtio.config_wmask, 0xff, 6);
+    put_le16(n->virtio.config + CFG_MTU, cfg->mtu);
+    net_end_init(&n->end, &end_ops, n);
+    timer_init(&n->tx_timer, on_tx_timer, n);
+    fill_config(n);
+    virtio_net_reset_filters(n);
+    *out = n;
+    return 0;
+}
+
+void virtio_net_free(struct virtio_net *n)
+{
+    if (!n)
+        return;
+    net_unplug(&n->end);
+    timer_cancel(n->clk, &n->tx_timer);
+    virtio_dispose(&n->virtio);
+    free(n);
+}
+
+struct virtio *virtio_net_dev(struct virtio_net *n)
+{
+    return &n->virtio;
+}
+
+struct net_end *virtio_net_end(struct virtio_net *n)
+{
+    return &n->end;
+}
+
+void virtio_net_announce(struct virtio_net *n)
+{
+    u16 status = le16(n->virtio.config + NET_CFG_STATUS);
+
+    if (!virtio_has(&n->virtio, NET_F_GUEST_ANNOUNCE) || !virtio_has(&n->virtio, NET_F_CTRL_VQ))
+        return;
+    put_le16(n->virtio.config + NET_CFG_STATUS, status | NET_STATUS_ANN);
+    virtio_config_changed(&n->virtio);
+}
+
+#define B(f) STATE_BOOL(struct virtio_net, f)
+static const struct state_field fields[] = {
+    STATE_STRUCTS(struct virtio_net, virtio, 1, virtio_fields),
+    STATE_ARRAY(struct virtio_net, mac),
+    B(promisc),
+    B(allmulti),
+    B(alluni),
+    B(nomulti),
+    B(nouni),
+    B(nobcast),
+    B(multi_overflow),
+    B(uni_overflow),
+    {.name = "macs",
+     .offset = offsetof(struct virtio_net, macs),
+     .size = 1,
+     .count = NET_MACS * 6,
+     .kind = STATE_KIND_UINT},
+    STATE_UINT(struct virtio_net, nmacs),
+    STATE_UINT(struct virtio_net, first_multi),
+    STATE_ARRAY(struct virtio_net, vlans),
+    B(guest_csum),
+    STATE_END,
+};
+#undef B
+
+/* A packet that waits is taken from the queue again. */
+static void before_save(void *opaque)
+{
+    struct virtio_net *n = opaque;
+
+    if (n->tx_held)
+        virtq_unpop(&n->virtio.queue[NET_TX], n->tx_head);
+    n->tx_held = false;
+    timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
+}
+
+static int loaded(void *opaque)
+{
+    struct virtio_net *n = opaque;
+    u16 status = le16(n->virtio.config + NET_CFG_STATUS) & NET_STATUS_ANN;
+    int rc = virtio_loaded(&n->virtio);
+
+    put_le16(n->virtio.config + NET_CFG_STATUS,
+             (u16)(status | (n->end.link_up ? NET_STATUS_UP : 0)));
+    put_le16(n->virtio.config + CFG_PAIRS, 1);
+    if (n->nmacs > NET_MACS || n->first_multi > n->nmacs)
+        rc = -EINVAL;
+    for (unsigned i = 0; i < n->virtio.nqueues && !rc; i++)
+        rc = n->virtio.queue[i].in_use ? -EINVAL : 0;
+    if (!rc)
+        timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
+    return rc;
+}
+
+const struct state_table virtio_net_state = {.name = "virtio-net",
+                                             .version = 1,
+                                             .oldest = 1,
+                                             .fields = fields,
+                                             .before_save = before_save,
+                                             .loaded = loaded};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the network device share. */
+#pragma once
+#include "net/frame.h"
+#include "virtio/net.h"
+
+#define NET_F_CSUM           0u
+#define NET_F_GUEST_CSUM     1u
+#define NET_F_GUEST_OFFLOADS 2u
+#define NET_F_MTU            3u
+#define NET_F_MAC            5u
+#define NET_F_HOST_TSO4      11u
+#define NET_F_HOST_TSO6      12u
+#define NET_F_HOST_ECN       13u
+#define NET_F_MRG_RXBUF      15u
+#define NET_F_STATUS         16u
+#define NET_F_CTRL_VQ        17u
+#define NET_F_CTRL_RX        18u
+#define NET_F_CTRL_VLAN      19u
+#define NET_F_CTRL_RX_EXTRA  20u
+#define NET_F_GUEST_ANNOUNCE 21u
+#define NET_F_CTRL_MAC_ADDR  23u
+
+#define NET_RX   0u /* queues */
+#define NET_TX   1u
+#define NET_CTRL 2u
+
+#define NET_HDR        12u /* bytes; without VERSION_1 and MRG_RXBUF 10 */
+#define NET_HDR_CSUM   1u  /* flags: the checksum is to be filled in */
+#define NET_HDR_VALID  2u  /* … is right */
+#define NET_GSO_TCP4   1u
+#define NET_GSO_TCP6   4u
+#define NET_GSO_ECN    0x80u
+#define NET_STATUS_UP  1u
+#define NET_STATUS_ANN 2u
+#define NET_CFG_STATUS 6u
+#define NET_MACS       64u /* of the filter table */
+#define NET_VLANS      4096u
+#define NET_PACKET_MAX (NET_HDR + NET_FRAME_MAX)
+
+struct virtio_net {
+    struct virtio virtio;
+    struct clock *clk;
+    struct net_end end;
+    struct timer tx_timer; /* goes on after a turn of transmission */
+    u8 own_mac[6];         /* as it came; the driver may set another */
+
+    /* Filters. */
+    u8 mac[6];
+    bool promisc, allmulti, alluni, nomulti, nouni, nobcast;
+    bool multi_overflow, uni_overflow;
+    u8 macs[NET_MACS][6];
+    u8 nmacs, first_multi;
+    u8 vlans[NET_VLANS / 8];
+    bool guest_csum; /* the driver wants to be told of checksums that are right */
+
+    bool tx_held; /* the cable does not take the rest of `packet` now */
+    struct virtq_head tx_head;
+    u32 tx_len, tx_at; /* of the packet, and of its payload what was sent */
+    bool tx_runs;
+    u8 packet[NET_PACKET_MAX + 1], segment[NET_FRAME_MAX + 1];
+    struct virtq_buf buf, first;
+};
+
+static inline u32 net_hdr_len(const struct virtio_net *n)
+{
+    return virtio_has(&n->virtio, VIRTIO_F_VERSION_1) || virtio_has(&n->virtio, NET_F_MRG_RXBUF)
+               ? NET_HDR
+               : NET_HDR - 2;
+}
+
+bool virtio_net_receive(void *opaque, const u8 *frame, size_t len);
+void virtio_net_transmit(struct virtio_net *n);
+void virtio_net_forget_tx(struct virtio_net *n);
+void virtio_net_control(struct virtio_net *n, struct virtq *q);
+/* As after reset. */
+void virtio_net_reset_filters(struct virtio_net *n);
+bool virtio_net_wants(const struct virtio_net *n, const u8 *frame, size_t len);

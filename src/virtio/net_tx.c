@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets of the driver (5.1.6.2): copied whole, then sent as one frame or as segments. One turn
+   makes at most BUDGET steps; the rest follows by timer. */
+#include "base/le.h"
+#include "virtio/net_priv.h"
+
+#define BUDGET 256u
+
+struct tx_header {
+    u8 flags, gso;
+    u16 gso_size, csum_start, csum_offset;
+};
+
+static struct tx_header header_of(const struct virtio_net *n)
+{
+    const u8 *h = n->packet;
+
+    return (struct tx_header){h[0], h[1] & (u8)~NET_GSO_ECN, le16(h + 4), le16(h + 6), le16(h + 8)};
+}
+
+/* What the header says, where the frame has room for it. */
+static void insert_sum(const struct tx_header *h, u8 *frame, size_t len)
+{
+    u16 sum;
+
+    if (h->csum_start >= len || (size_t)h->csum_start + h->csum_offset + 2 > len)
+        return;
+    sum = (u16)~frame_sum(frame + h->csum_start, len - h->csum_start);
+    put_be16(frame + h->csum_start + h->csum_offset, sum ? sum : 0xffff);
+}
+
+/* Where the payload of a large packet begins; 0: it cannot be cut. */
+static size_t large_header(const struct tx_header *h, const struct frame_layout *l, const u8 *frame,
+                           size_t len)
+{
+    size_t header = l->l4 + (size_t)(frame[l->l4 + 12] >> 4) * 4;
+    bool v6 = h->gso == NET_GSO_TCP6;
+
+    if (l->proto != FRAME_L4_TCP || frame[l->l4 + 12] >> 4 < 5 || l->v6 != v6 || header >= len ||
+        !h->gso_size)
+        return 0;
+    return header;
+}
+
+/* The next segment; false: the packet is no good. Sets *body to the bytes of payload in it. */
+static bool cut(struct virtio_net *n, const struct tx_header *h, u8 *frame, size_t *len,
+                size_t *body, bool *last)
+{
+    struct frame_layout l;
+    struct frame_large large;
+    size_t header;
+
+    if (!frame_parse(&l, frame, *len))
+        return false;
+    header = large_header(h, &l, frame, *len);
+    if (!header || h->gso_size > NET_FRAME_MAX - header)
+        return false;
+    large = (struct frame_large){.data = frame,
+                                 .len = *len,
+                                 .header = header,
+                                 .mss = h->gso_size,
+                                 .l3 = l.l3,
+                                 .l4 = l.l4,
+                                 .ip = true,
+                                 .v6 = l.v6,
+                                 .tcp = true};
+    *len = frame_segment(&large, n->tx_at, n->segment);
+    *body = *len - header;
+    *last = header + n->tx_at + *body >= large.len;
+    if (frame_parse(&l, n->segment, *len)) {
+        frame_put_ip_sum(&l, n->segment);
+        frame_put_l4_sum(&l, n->segment);
+    }
+    return true;
+}
+
+static void done(struct virtio_net *n)
+{
+    struct virtq *q = &n->virtio.queue[NET_TX];
+
+    n->tx_held = false;
+    virtq_push(q, n->tx_head, 0);
+}
+
+/* One frame of the packet that is there. False: not now. */
+static bool send_some(struct virtio_net *n)
+{
+    struct tx_header h = header_of(n);
+    u8 *frame = n->packet + net_hdr_len(n), *out = frame;
+    size_t len = n->tx_len - net_hdr_len(n), body = 0;
+    bool last = true;
+
+    if (len < FRAME_HEADER || len > NET_FRAME_MAX) {
+        done(n);
+        return true;
+    }
+    if (h.gso == NET_GSO_TCP4 || h.gso == NET_GSO_TCP6) {
+        if (!cut(n, &h, frame, &len, &body, &last)) {
+            done(n);
+            return true;
+        }
+        out = n->segment;
+    } else if (h.flags & NET_HDR_CSUM) {
+        insert_sum(&h, frame, len);
+        n->packet[0] = 0; /* also if it has to be sent once more */
+    }
+    if (!net_send(&n->end, out, len))
+        return false;
+    n->tx_at += (u32)body;
+    if (last)
+        done(n);
+    return true;
+}
+
+/* Takes the next packet. False: there is none. */
+static bool take(struct virtio_net *n)
+{
+    struct virtq *q = &n->virtio.queue[NET_TX];
+
+    if (!virtq_pop(q, &n->buf))
+        return false;
+    n->tx_head = n->buf.head;
+    n->tx_at = 0;
+    n->tx_len = (u32)virtq_read(&n->buf, 0, n->packet, sizeof(n->packet));
+    if (n->tx_len < net_hdr_len(n)) {
+        virtio_break(&n->virtio, "a packet has no header");
+        return false;
+    }
+    n->tx_held = true;
+    return true;
+}
+
+void virtio_net_transmit(struct virtio_net *n)
+{
+    unsigned budget = BUDGET;
+    bool more = true;
+
+    if (n->tx_runs) /* the other side tells that it is ready while it takes a frame */
+        return;
+    n->tx_runs = true;
+    while (more && budget--)
+        more = n->tx_held ? virtio_live(&n->virtio) && send_some(n) : take(n);
+    n->tx_runs = false;
+    virtq_interrupt(&n->virtio.queue[NET_TX]);
+    if (more)
+        timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
+}
+
+void virtio_net_forget_tx(struct virtio_net *n)
+{
+    n->tx_held = false;
+}
