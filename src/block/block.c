@@ -15,6 +15,7 @@
 
 struct block {
     struct block_node *node;
+    const char *format;
     pthread_mutex_t *machine; /* not owned */
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
@@ -24,6 +25,11 @@ struct block {
     unsigned threads;
     pthread_t thread[WORKERS];
 };
+
+const char *block_format(const struct block *b)
+{
+    return b->format;
+}
 
 u64 block_size(const struct block *b)
 {
@@ -207,6 +213,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
                struct err *err)
 {
     struct block_node *node;
+    const char *format;
     unsigned flags = (cfg->read_only || cfg->snapshot ? OPEN_READ_ONLY : 0) |
                      (cfg->any_backing ? OPEN_ANY_BACKING : 0);
     int rc = block_chain_open(&node, cfg->path, cfg->format, NULL, flags, err);
@@ -217,6 +224,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
         node_close(node);
         return err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
     }
+    format = node->format ? node->format->name : "raw";
     if (cfg->snapshot && !cfg->read_only) {
         rc = block_snapshot_open(&node, node, err);
         if (rc) {
@@ -225,5 +233,8 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
         }
     }
     rc = block_new(out, node, WORKERS, lock);
-    return rc ? err_set(err, -rc, "'%s': no threads for it: %s", cfg->path, strerror(-rc)) : 0;
+    if (rc)
+        return err_set(err, -rc, "'%s': no threads for it: %s", cfg->path, strerror(-rc));
+    (*out)->format = format;
+    return 0;
 }

@@ -47,6 +47,8 @@ must_check int block_open(struct block **out, const struct block_config *cfg, pt
    held. A device is freed after its image is closed or drained. NULL is allowed. */
 void block_close(struct block *b);
 
+/* That of the image, as `domus img` names it; NULL for one that block_new has made. */
+const char *block_format(const struct block *b);
 u64 block_size(const struct block *b); /* bytes; a multiple of BLOCK_SECTOR, rounded up */
 bool block_read_only(const struct block *b);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP's commands about drives. */
+#include "block/format.h"
 #include "ctl/qmp_core.h"
 #include "machine/media.h"
 
@@ -17,9 +18,9 @@ static json_t *path_value(const char *path)
 static json_t *inserted(const struct media_info *info)
 {
     return json_pack("{sosbsssisbs{soss sI}}", "file", path_value(info->path), "ro",
-                     info->read_only, "drv", "raw", "backing_file_depth", 0, "encrypted", 0,
-                     "image", "filename", path_value(info->path), "format", "raw", "virtual-size",
-                     (json_int_t)info->size);
+                     info->read_only, "drv", info->format, "backing_file_depth", 0, "encrypted", 0,
+                     "image", "filename", path_value(info->path), "format", info->format,
+                     "virtual-size", (json_int_t)info->size);
 }
 
 static json_t *drive(const struct media_info *info)
@@ -98,7 +99,7 @@ json_t *qmp_eject(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 
     if (!find(q, args, &n, e) ||
         media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err) ||
-        media_change(q->cfg.machine, n, NULL, false, &e->err))
+        media_change(q->cfg.machine, n, NULL, NULL, false, &e->err))
         return NULL;
     return qmp_done();
 }
@@ -117,6 +118,7 @@ static bool read_only(const struct media_info *old, const char *mode, bool *ro, 
 json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
     const char *format = qmp_string(args, "format");
+    char names[256];
     struct media_info old;
     bool ro = false;
     struct err ignored; /* of a tray that has just moved */
@@ -126,11 +128,12 @@ json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_err
     if (!find(q, args, &n, e) || !media_at(q->cfg.machine, n, &old) ||
         !read_only(&old, qmp_string(args, "read-only-mode"), &ro, e))
         return NULL;
-    if (format && strcmp(format, "raw") != 0)
-        return qmp_fail(e, "Unknown driver '%.40s'; there is raw", format);
+    if (format && !format_find(format))
+        return qmp_fail(e, "Unknown driver '%.40s'; there are %s", format,
+                        format_names(names, sizeof(names)));
     if (media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err))
         return NULL;
-    rc = media_change(q->cfg.machine, n, qmp_string(args, "filename"), ro, &e->err);
+    rc = media_change(q->cfg.machine, n, qmp_string(args, "filename"), format, ro, &e->err);
     if (!rc || !old.tray_open) /* what could not be changed is as it was */
         rc |= media_tray(q->cfg.machine, n, false, false, rc ? &ignored : &e->err);
     return rc ? NULL : qmp_done();

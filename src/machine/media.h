@@ -11,8 +11,9 @@ struct machine;
 
 struct media_info {
     char name[32];    /* such as ide1-cd0, ahci0-hd2, floppy0 */
-    const char *path; /* NULL: empty. Good until the medium is changed */
-    u64 size;         /* bytes */
+    const char *path; /* NULL: empty. Good until the medium is changed, as is */
+    const char *format;
+    u64 size; /* bytes */
     bool removable, cdrom, tray_open, locked, read_only;
 };
 
@@ -25,7 +26,7 @@ must_check int media_find(struct machine *m, const char *name, unsigned *n);
    guest has locked opens with `force` only; else the guest is asked, and it is -EBUSY. -EINVAL
    where the medium cannot be removed. */
 must_check int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err);
-/* Puts another medium in, or takes it out (path NULL); of a CD-ROM drive with the tray open.
-   -errno, and then the old one is still there. */
-must_check int media_change(struct machine *m, unsigned n, const char *path, bool read_only,
-                            struct err *err);
+/* Puts another medium in, or takes it out (path NULL); of a CD-ROM drive with the tray open. Its
+   format; NULL: as --cdrom and --floppy choose it. -errno, and then the old one is still there. */
+must_check int media_change(struct machine *m, unsigned n, const char *path, const char *format,
+                            bool read_only, struct err *err);

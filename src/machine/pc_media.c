@@ -65,6 +65,7 @@ bool media_at(struct machine *m, unsigned n, struct media_info *out)
     name_of(d, out->name, sizeof(out->name));
     if (d->block) {
         out->path = d->cfg.path;
+        out->format = block_format(d->block);
         out->size = block_size(d->block);
         out->read_only = block_read_only(d->block);
     }
@@ -129,11 +130,17 @@ static int put_in(struct pc *pc, struct pc_disk *d, struct block *blk)
     return 0;
 }
 
-int media_change(struct machine *m, unsigned n, const char *path, bool read_only, struct err *err)
+int media_change(struct machine *m, unsigned n, const char *path, const char *format,
+                 bool read_only, struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[n];
-    struct block_config cfg = {
-        .path = path, .read_only = read_only || d->cfg.cdrom, .snapshot = d->cfg.snapshot};
+    struct block_config cfg = {.path = path,
+                               .format = format         ? format
+                                         : d->cfg.cdrom ? "raw"
+                                                        : NULL,
+                               .any_backing = d->cfg.any_backing,
+                               .read_only = read_only || d->cfg.cdrom,
+                               .snapshot = d->cfg.snapshot};
     struct block *old = d->block, *new = NULL;
     int rc = check_removable(d, err);
 
