@@ -99,3 +99,19 @@ int disk_parse(struct disk_config *out, const char *text, struct err *err)
     }
     return rc ? rc : check(out, err);
 }
+
+struct block_config disk_other_image(const struct disk_config *d, const char *path,
+                                     const char *format, bool read_only)
+{
+    /* What is read from a disc is no other image's wrapping; who wants one says so. */
+    return (struct block_config){.path = path,
+                                 .format = !format && d->cdrom ? "raw" : format,
+                                 .any_backing = d->any_backing,
+                                 .read_only = read_only,
+                                 .snapshot = d->snapshot};
+}
+
+struct block_config disk_image(const struct disk_config *d)
+{
+    return disk_other_image(d, d->path, d->format[0] ? d->format : NULL, d->read_only);
+}

@@ -2,6 +2,7 @@
 /* What a user says about a disk, as text and read. Any thread. */
 #pragma once
 #include "base/err.h"
+#include "block/block.h"
 
 enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY, DISK_VIRTIO };
 
@@ -18,3 +19,8 @@ struct disk_config {
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
    the key. */
 must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);
+/* How its image is opened; good as long as *d is. */
+struct block_config disk_image(const struct disk_config *d);
+/* The same for another one in that drive; format NULL: as the drive's kind has it. */
+struct block_config disk_other_image(const struct disk_config *d, const char *path,
+                                     const char *format, bool read_only);

@@ -30,7 +30,7 @@ static void free_net(void *n)
 static int open_disk(struct machine *m, unsigned n, struct err *err)
 {
     struct disk_config disk = {.bus = DISK_VIRTIO};
-    struct block_config block = {.path = disk.path};
+    struct block_config image;
     int rc = disk_parse(&disk, m->cfg->disk[n], err);
 
     if (rc)
@@ -39,9 +39,8 @@ static int open_disk(struct machine *m, unsigned n, struct err *err)
         return err_set(err, EINVAL,
                        "%s: the machine micro has only the bus virtio; --machine pc has others",
                        disk.path);
-    block.read_only = disk.read_only;
-    block.snapshot = disk.snapshot;
-    return block_open(&m->micro->disk[n], &block, &m->vm.lock, err);
+    image = disk_image(&disk);
+    return block_open(&m->micro->disk[n], &image, &m->vm.lock, err);
 }
 
 static int add_disk(struct machine *m, unsigned n, struct err *err)

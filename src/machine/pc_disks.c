@@ -24,21 +24,16 @@ static int add(struct machine *m, const char *text, struct disk_config defaults,
                struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[m->pc->ndisks];
-    struct block_config block = {0};
+    struct block_config image;
     int rc;
 
     BUG_ON(m->pc->ndisks == ARRAY_SIZE(m->pc->disk));
     d->machine = m;
     d->cfg = defaults;
     rc = disk_parse(&d->cfg, text, err);
-    block.path = d->cfg.path;
-    block.read_only = d->cfg.read_only;
-    block.snapshot = d->cfg.snapshot;
-    block.any_backing = d->cfg.any_backing;
-    /* What is read from a disc is no other image's wrapping; who wants one says so. */
-    block.format = d->cfg.format[0] ? d->cfg.format : d->cfg.cdrom ? "raw" : NULL;
+    image = disk_image(&d->cfg);
     if (!rc && d->cfg.path[0])
-        rc = block_open(&d->block, &block, &m->vm.lock, err);
+        rc = block_open(&d->block, &image, &m->vm.lock, err);
     if (rc) {
         err_prefix(err, "%s", option);
         return rc;

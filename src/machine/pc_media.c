@@ -134,13 +134,7 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
                  bool read_only, struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[n];
-    struct block_config cfg = {.path = path,
-                               .format = format         ? format
-                                         : d->cfg.cdrom ? "raw"
-                                                        : NULL,
-                               .any_backing = d->cfg.any_backing,
-                               .read_only = read_only || d->cfg.cdrom,
-                               .snapshot = d->cfg.snapshot};
+    struct block_config cfg = disk_other_image(&d->cfg, path, format, read_only || d->cfg.cdrom);
     struct block *old = d->block, *new = NULL;
     int rc = check_removable(d, err);
 

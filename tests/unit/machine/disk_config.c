@@ -74,6 +74,23 @@ static void names_as_long_as_they_may_be(void)
     CHECK(strstr(err.text, "longer than 1023"));
 }
 
+static void images(void)
+{
+    struct disk_config d = {0};
+    struct block_config image;
+
+    CHECK_EQ(disk_parse(&d, "a.img,format=qcow2,backing=any,snapshot", &err), 0);
+    image = disk_image(&d);
+    CHECK(!strcmp(image.path, "a.img") && !strcmp(image.format, "qcow2"));
+    CHECK(image.any_backing && image.snapshot && !image.read_only);
+    image = disk_other_image(&d, "b.img", NULL, true);
+    CHECK(!strcmp(image.path, "b.img") && !image.format && image.read_only);
+    d = (struct disk_config){.cdrom = true};
+    CHECK_EQ(disk_parse(&d, "a.iso", &err), 0);
+    image = disk_image(&d);
+    CHECK(!strcmp(image.format, "raw") && image.read_only);
+}
+
 static void refusals(void)
 {
     static const struct {
@@ -113,6 +130,7 @@ int main(void)
     TEST_RUN(commas_in_names);
     TEST_RUN(empty_drives);
     TEST_RUN(names_as_long_as_they_may_be);
+    TEST_RUN(images);
     TEST_RUN(refusals);
     return test_result();
 }
