@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST = os.path.join(HERE, "guest")
 SCRIPTS = os.path.join(os.path.dirname(HERE), "scripts")
 LINES = 5000
-UNWANTED = ["i6300esb.ko", "floppy.ko"]  # without their devices they refuse, the second after a while
+UNWANTED = ["i6300esb.ko", "floppy.ko"]  # refuse to load without their devices
 CC = ["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-static", "-s"]
 
 
@@ -51,11 +51,7 @@ class Images:
     def workloads(self, parts):
         """A RAM disk with the programs of the parts, and the directory they are in."""
         self.init()
-        bench = self.path("work", "bench")
-        os.makedirs(bench)
-        for part in parts:
-            for program in PARTS[part].programs:
-                compile_program(program, bench)
+        bench = self.programs("work", parts)
         for name in os.listdir(os.path.join(GUEST, "lua")):
             shutil.copy(os.path.join(GUEST, "lua", name), bench)
         roots = ["init", "work"]
@@ -69,11 +65,7 @@ class Images:
     def with_devices(self, parts, kernel):
         """The same with the drivers that the kernel has as modules."""
         self.init()
-        bench = self.path("devices", "bench")
-        os.makedirs(bench)
-        for part in parts:
-            for program in PARTS[part].programs:
-                compile_program(program, bench)
+        self.programs("devices", parts)
         modules, to = os.path.join(os.path.dirname(kernel), "modules"), self.path("devices/modules")
         os.mkdir(to)
         with open(os.path.join(modules, "order"), encoding="ascii") as f:
@@ -82,6 +74,15 @@ class Images:
             shutil.copy(os.path.join(modules, name), to)
         write(os.path.join(to, "order"), "\n".join(order) + "\n")
         return self.initramfs("devices.cpio", ["init", "devices"])
+
+    def programs(self, root, parts):
+        """Compiles those of the parts; the directory they are in."""
+        bench = self.path(root, "bench")
+        os.makedirs(bench)
+        for part in parts:
+            for program in PARTS[part].programs:
+                compile_program(program, bench)
+        return bench
 
     def initramfs(self, name, roots):
         return output_of([os.path.join(SCRIPTS, "make-initramfs"), "-o", self.path(name)] +

@@ -19,6 +19,20 @@ int bat_refuse(struct bfile *f, const char *format, struct err *err, const char 
                    (unsigned long long)value);
 }
 
+int bat_read_header(struct bfile *f, const void *state, u8 *h, size_t n, struct err *err)
+{
+    int rc = state ? bfile_read(f, 0, h, n) : -ENOMEM;
+
+    return rc ? err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc)) : 0;
+}
+
+int bat_give_up(struct bfile *f, void *state, int rc)
+{
+    bfile_close(f);
+    free(state);
+    return rc;
+}
+
 int bat_check_host(struct bat *t, u64 i, u64 host, u64 from, struct err *err)
 {
     if (host >= from && host < bfile_size(t->file))

@@ -65,6 +65,11 @@ must_check int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *
 int bat_fail(struct bat *t, int rc);
 /* -EINVAL with a message. */
 int bat_refuse(struct bfile *f, const char *format, struct err *err, const char *why, u64 value);
+/* The first n bytes of the file; -ENOMEM if the caller got no `state` for the format. */
+must_check int bat_read_header(struct bfile *f, const void *state, u8 *h, size_t n,
+                               struct err *err);
+/* Opening has failed before bat_init: closes the file, frees the state. Returns rc. */
+int bat_give_up(struct bfile *f, void *state, int rc);
 /* Checks that a block's place is behind `from` and inside the file. */
 must_check int bat_check_host(struct bat *t, u64 i, u64 host, u64 from, struct err *err);
 /* Block i is from now on at `host`. Lock held. */

@@ -111,17 +111,12 @@ static int parallels_open(struct block_node **out, struct bfile *f, unsigned fla
     u8 h[HEADER];
     u64 size, block;
     bool ext;
-    int rc = p ? bfile_read(f, 0, h, sizeof(h)) : -ENOMEM;
+    int rc = bat_read_header(f, p, h, sizeof(h), err);
 
-    if (rc)
-        err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
-    else
+    if (!rc)
         rc = check_header(f, h, flags, err);
-    if (rc) {
-        bfile_close(f);
-        free(p);
-        return rc;
-    }
+    if (rc)
+        return bat_give_up(f, p, rc);
     ext = !memcmp(h, EXT, 16);
     block = le32(h + 28) * 512ull;
     size = (ext ? le64(h + 36) : le32(h + 36)) * 512;

@@ -162,17 +162,12 @@ static int qcow1_open(struct block_node **out, struct bfile *f, unsigned flags, 
 {
     struct qcow1 *q = calloc(1, sizeof(*q));
     u8 h[HEADER];
-    int rc = q ? bfile_read(f, 0, h, sizeof(h)) : -ENOMEM;
+    int rc = bat_read_header(f, q, h, sizeof(h), err);
 
-    if (rc)
-        err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
-    else
+    if (!rc)
         rc = check_header(f, h, err);
-    if (rc) {
-        bfile_close(f);
-        free(q);
-        return rc;
-    }
+    if (rc)
+        return bat_give_up(f, q, rc);
     q->cluster_bits = h[32];
     q->l2_bits = h[33];
     q->l1_offset = be64(h + 40);

@@ -107,17 +107,12 @@ static int vdi_open(struct block_node **out, struct bfile *f, unsigned flags, st
 {
     struct vdi *v = calloc(1, sizeof(*v));
     u8 h[HEADER];
-    int rc = v ? bfile_read(f, 0, h, sizeof(h)) : -ENOMEM;
+    int rc = bat_read_header(f, v, h, sizeof(h), err);
 
-    if (rc)
-        err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
-    else
+    if (!rc)
         rc = check_header(f, h, err);
-    if (rc) {
-        bfile_close(f);
-        free(v);
-        return rc;
-    }
+    if (rc)
+        return bat_give_up(f, v, rc);
     v->map = le32(h + 0x154);
     v->data = le32(h + 0x158);
     v->bat.align = 1; /* they follow each other */

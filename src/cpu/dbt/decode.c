@@ -239,7 +239,7 @@ static bool has_class(const ZydisDecodedInstruction *zi, const ZydisDecodedOpera
 static bool x87_template(struct xinsn *x, const struct vcpu *c, const ZydisDecodedInstruction *zi,
                          const ZydisDecodedOperand *zo)
 {
-    if (!simd_gate_open(c, zi, zo) || !xkind_x87(x, zi))
+    if (!xkind_x87(x, zi) || !simd_gate_open(c, zi, zo))
         return false;
     x->sse = VEC_X87;
     if (x->has_modrm)
