@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One table of keys; each value has a reader. */
 #include "net/config.h"
+#include "net/value.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,28 +38,17 @@ static int set_text(struct net_config *cfg, const struct key *key, const char *v
     return 0;
 }
 
-static int parse_number(u32 *out, const char *value, u32 min, u32 max, struct err *err)
-{
-    char *end;
-    unsigned long long v = strtoull(value, &end, 10);
-
-    if (*value < '0' || *value > '9' || *end || v < min || v > max)
-        return err_set(err, EINVAL, "'%s' is not a number from %u to %u", value, min, max);
-    *out = (u32)v;
-    return 0;
-}
-
 static int set_u32(struct net_config *cfg, const struct key *key, const char *value,
                    struct err *err)
 {
-    return parse_number((u32 *)(void *)((char *)cfg + key->at), value, key->min, key->max, err);
+    return value_number((u32 *)(void *)((char *)cfg + key->at), value, key->min, key->max, err);
 }
 
 static int set_mtu(struct net_config *cfg, const struct key *key, const char *value,
                    struct err *err)
 {
     u32 v = 0;
-    int rc = parse_number(&v, value, MTU_MIN, MTU_MAX, err);
+    int rc = value_number(&v, value, MTU_MIN, MTU_MAX, err);
 
     if (!rc)
         cfg->user.mtu = (u16)v;
@@ -68,29 +58,18 @@ static int set_mtu(struct net_config *cfg, const struct key *key, const char *va
 static int set_switch(struct net_config *cfg, const struct key *key, const char *value,
                       struct err *err)
 {
-    bool *field = (bool *)(void *)((char *)cfg + key->at);
-    bool on = !strcmp(value, "on") || !strcmp(value, "yes") || !strcmp(value, "y");
+    bool *field = (bool *)(void *)((char *)cfg + key->at), on;
+    int rc = value_switch(&on, value, err);
 
-    if (!on && strcmp(value, "off") && strcmp(value, "no") && strcmp(value, "n"))
-        return err_set(err, EINVAL, "'%s' is neither on nor off", value);
-    *field = key->min ? !on : on;
-    return 0;
-}
-
-static int parse_ipv4(u32 *out, const char *text, struct err *err)
-{
-    struct in_addr a;
-
-    if (inet_pton(AF_INET, text, &a) != 1 || !a.s_addr)
-        return err_set(err, EINVAL, "'%s' is not an IPv4 address", text);
-    *out = ntohl(a.s_addr);
-    return 0;
+    if (!rc)
+        *field = key->min ? !on : on;
+    return rc;
 }
 
 static int set_ipv4(struct net_config *cfg, const struct key *key, const char *value,
                     struct err *err)
 {
-    return parse_ipv4((u32 *)(void *)((char *)cfg + key->at), value, err);
+    return value_ipv4((u32 *)(void *)((char *)cfg + key->at), value, err);
 }
 
 static int set_ipv6(struct net_config *cfg, const struct key *key, const char *value,
@@ -111,7 +90,7 @@ static int split_prefix(char *addr, size_t size, const char *value, u32 max, u32
         return err_set(err, EINVAL, "'%s' is not ADDRESS/BITS", value);
     memcpy(addr, value, (size_t)(slash - value));
     addr[slash - value] = 0;
-    return parse_number(prefix, slash + 1, 1, max, err);
+    return value_number(prefix, slash + 1, 1, max, err);
 }
 
 static int set_net(struct net_config *cfg, const struct key *key, const char *value,
@@ -122,7 +101,7 @@ static int set_net(struct net_config *cfg, const struct key *key, const char *va
     int rc = split_prefix(addr, sizeof(addr), value, 29, &prefix, err);
 
     if (!rc)
-        rc = parse_ipv4(&cfg->user.net, addr, err);
+        rc = value_ipv4(&cfg->user.net, addr, err);
     if (!rc)
         cfg->user.mask = ~0u << (32 - prefix);
     return rc;
@@ -173,9 +152,9 @@ static int parse_port_of(u32 *addr, u16 *port, const char *text, const char *end
         return err_set(err, EINVAL, "'%s' is not [ADDRESS]:PORT", copy);
     *colon = 0;
     if (*copy && strcmp(copy, "0.0.0.0"))
-        rc = parse_ipv4(addr, copy, err);
+        rc = value_ipv4(addr, copy, err);
     if (!rc)
-        rc = parse_number(&number, colon + 1, 1, 65535, err);
+        rc = value_number(&number, colon + 1, 1, 65535, err);
     if (!rc)
         *port = (u16)number;
     return rc;
@@ -217,7 +196,7 @@ static int set_tap_fd(struct net_config *cfg, const struct key *key, const char 
                       struct err *err)
 {
     u32 fd = 0;
-    int rc = parse_number(&fd, value, 0, INT32_MAX, err);
+    int rc = value_number(&fd, value, 0, INT32_MAX, err);
 
     if (rc)
         return rc;
@@ -239,7 +218,7 @@ static int set_peer(struct net_config *cfg, const struct key *key, const char *v
         return err_set(err, EINVAL, "one of listen, connect, mcast, udp and fd is enough");
     if (key->min == NET_SOCKET_FD) {
         u32 fd = 0;
-        int rc = parse_number(&fd, value, 0, INT32_MAX, err);
+        int rc = value_number(&fd, value, 0, INT32_MAX, err);
         cfg->socket.mode = NET_SOCKET_FD;
         cfg->socket.fd = rc ? -1 : (int)fd;
         return rc;
@@ -252,7 +231,7 @@ static int set_mac(struct net_config *cfg, const struct key *key, const char *va
                    struct err *err)
 {
     cfg->has_mac = true;
-    return net_parse_mac(cfg->mac, value, err);
+    return value_mac(cfg->mac, value, err);
 }
 
 #define FIELD(f) offsetof(struct net_config, f), sizeof(((struct net_config *)0)->f)
@@ -310,28 +289,10 @@ static const struct key *find_key(const char *name, enum net_kind kind, bool *of
     return NULL;
 }
 
-/* Copies up to `stop` or a comma; ",," stands for one. Returns where it ended. */
-static const char *take_word(const char *p, char stop, char *out, size_t size, struct err *err)
-{
-    size_t n = 0;
-
-    for (; *p && *p != stop && (*p != ',' || (stop != '=' && p[1] == ',')); p++) {
-        if (n == size - 1) {
-            err_set(err, EINVAL, "'%.40s…' is too long", out);
-            return NULL;
-        }
-        p += *p == ',';
-        out[n++] = *p;
-        out[n] = 0;
-    }
-    out[n] = 0;
-    return p;
-}
-
 static int set_one(struct net_config *cfg, const char **p, struct err *err)
 {
     char name[KEY_MAX], value[TEXT_MAX];
-    const char *kind = kind_names[cfg->kind], *at = take_word(*p, '=', name, sizeof(name), err);
+    const char *kind = kind_names[cfg->kind], *at = value_word(*p, '=', name, sizeof(name), err);
     const struct key *key;
     bool of_other;
     int rc;
@@ -340,7 +301,7 @@ static int set_one(struct net_config *cfg, const char **p, struct err *err)
         return -EINVAL;
     if (*at != '=')
         return err_set(err, EINVAL, "'%s' needs a value: %s=…", name, name);
-    *p = take_word(at + 1, 0, value, sizeof(value), err);
+    *p = value_word(at + 1, 0, value, sizeof(value), err);
     if (!*p) {
         err_prefix(err, "%s", name);
         return -EINVAL;
@@ -394,33 +355,4 @@ int net_parse(struct net_config *out, const char *text, struct err *err)
         rc = set_one(out, &p, err);
     }
     return rc ? rc : check_whole(out, err);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int net_parse_mac(u8 mac[6], const char *text, struct err *err)
-{
-    const char *p = text;
-    u8 out[6];
-
-    for (unsigned i = 0; i < 6; i++) {
-        int high = hex_digit(p[0]), low = high < 0 ? -1 : hex_digit(p[1]);
-        bool end_ok = low >= 0 && (i == 5 ? !p[2] : p[2] == ':' || p[2] == '-');
-        if (!end_ok)
-            return err_set(err, EINVAL, "'%.40s' is not a MAC address like 52:54:00:12:34:56",
-                           text);
-        out[i] = (u8)(high << 4 | low);
-        p += 3;
-    }
-    if (out[0] & 1)
-        return err_set(err, EINVAL, "'%s' is a multicast address: its first byte must be even",
-                       text);
-    memcpy(mac, out, sizeof(out));
-    return 0;
 }

@@ -34,5 +34,3 @@ struct net_config {
  * -EINVAL with a message that names the key.
  */
 must_check int net_parse(struct net_config *out, const char *text, struct err *err);
-/* Six hexadecimal bytes with ':' or '-' between them, no multicast address. -EINVAL. */
-must_check int net_parse_mac(u8 mac[6], const char *text, struct err *err);

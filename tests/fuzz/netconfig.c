@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Option text of a network: read or refused with a message. */
 #include "net/config.h"
+#include "net/value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         BUG_ON(!*err.text);
     else
         BUG_ON(cfg.user.nforwards > NET_USER_FORWARDS || cfg.user.nsearch > NET_USER_SEARCH);
-    if (net_parse_mac(mac, text, &err) == 0)
+    if (value_mac(mac, text, &err) == 0)
         BUG_ON(mac[0] & 1);
     free(text);
     return 0;
