@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COPY (256 * KiB)
+
 static struct bat *bat_of(struct block_node *n)
 {
     return container_of(n, struct bat, node);
@@ -85,6 +87,91 @@ static int read_packed(struct bat *t, u64 i, u64 host, u64 skip, u8 *buf, u64 le
     return rc;
 }
 
+static bool has_bit(const u8 *map, u64 i)
+{
+    return map[i / 8] >> i % 8 & 1;
+}
+
+static bool is_partial(struct bat *t, u64 i)
+{
+    bool partial;
+
+    pthread_mutex_lock(&t->lock);
+    partial = t->partial && has_bit(t->partial, i);
+    pthread_mutex_unlock(&t->lock);
+    return partial;
+}
+
+/* The map of a partial block, freed by the caller. */
+static int read_map(struct bat *t, u64 i, u8 **map)
+{
+    int rc;
+
+    *map = calloc(1, t->block / BLOCK_SECTOR / 8 + 1);
+    rc = *map ? t->bat_ops->read_map(t, i, *map) : -ENOMEM;
+    if (rc) {
+        free(*map);
+        *map = NULL;
+    }
+    return rc;
+}
+
+/* Bytes from `at` in a block on, at most to `to`, that are all in the file (*here) or all not. */
+static u64 map_run(const u8 *map, u64 at, u64 to, bool *here)
+{
+    u64 s = at / BLOCK_SECTOR;
+
+    *here = has_bit(map, s);
+    while (++s * BLOCK_SECTOR < to && has_bit(map, s) == *here)
+        ;
+    return min_u64(s * BLOCK_SECTOR, to) - at;
+}
+
+/* Sectors that are not in the file are the backing's. */
+static int read_partial(struct bat *t, u64 i, u64 host, u64 skip, u8 *buf, u64 len)
+{
+    u8 *map;
+    int rc = read_map(t, i, &map);
+
+    for (u64 at = skip; at < skip + len && !rc;) {
+        bool here;
+        u64 run = map_run(map, at, skip + len, &here);
+        rc = here ? bfile_read(t->file, host + at, buf + (at - skip), run)
+                  : node_read_backing(&t->node, i * t->block + at, buf + (at - skip), run);
+        at += run;
+    }
+    free(map);
+    return rc;
+}
+
+/* Takes what block i lacks from the backing. Lock held. */
+static int complete(struct bat *t, u64 i)
+{
+    u8 *map = NULL, *buf;
+    bool here;
+    int rc;
+
+    if (!t->partial || !has_bit(t->partial, i))
+        return 0;
+    buf = malloc(COPY);
+    rc = buf ? read_map(t, i, &map) : -ENOMEM;
+    for (u64 at = 0, run; at < t->block && !rc; at += run) {
+        run = map_run(map, at, min_u64(at + COPY, t->block), &here);
+        if (here)
+            continue;
+        rc = node_read_backing(&t->node, i * t->block + at, buf, run);
+        if (!rc)
+            rc = bfile_write(t->file, t->host[i] + at, buf, run);
+    }
+    if (!rc) {
+        t->partial[i / 8] &= (u8)~BIT(i % 8);
+        bat_set(t, i, t->host[i]);
+    }
+    free(map);
+    free(buf);
+    return rc;
+}
+
 /* Within one block. */
 static int read_one(struct bat *t, u64 off, u8 *buf, u64 len)
 {
@@ -98,8 +185,8 @@ static int read_one(struct bat *t, u64 off, u8 *buf, u64 len)
     }
     if (host & BAT_PACKED)
         return read_packed(t, i, host, skip, buf, len);
-    if (t->bat_ops->read_partial)
-        return t->bat_ops->read_partial(t, i, skip, buf, len);
+    if (is_partial(t, i))
+        return read_partial(t, i, host, skip, buf, len);
     return bfile_read(t->file, host + skip, buf, len);
 }
 
@@ -119,7 +206,7 @@ static int bat_read(struct block_node *n, u64 off, u8 *buf, u64 len)
 }
 
 /* What the rest of a new block reads as, written around the request. Lock held. */
-static int fill_new(struct bat *t, u64 i, u64 host, u64 from, u64 to)
+static int fill_new(struct bat *t, u64 i, u64 host)
 {
     u64 start = i * t->block, old = t->host[i];
     bool zeros = old == BAT_ZERO || (old == BAT_NONE && !t->node.backing);
@@ -147,17 +234,8 @@ static int fill_new(struct bat *t, u64 i, u64 host, u64 from, u64 to)
 static int write_new(struct bat *t, u64 i, u64 skip, const u8 *buf, u64 len)
 {
     u64 host = bat_room(t, t->prefix + t->block) + t->prefix;
-    int rc = len < t->block || t->prefix ? fill_new(t, i, host, skip, skip + len) : 0;
+    int rc = len < t->block ? fill_new(t, i, host) : 0;
 
-    if (!rc && t->prefix) { /* all of the block is there */
-        u8 *ones = malloc(t->prefix);
-        rc = ones ? 0 : -ENOMEM;
-        if (ones) {
-            memset(ones, 0xff, t->prefix);
-            rc = bfile_write(t->file, host - t->prefix, ones, t->prefix);
-        }
-        free(ones);
-    }
     if (!rc)
         rc = bfile_write(t->file, host + skip, buf, len);
     if (!rc)
@@ -207,8 +285,8 @@ static int write_one(struct bat *t, u64 off, const u8 *buf, u64 len)
         pthread_mutex_unlock(&t->lock);
         return rc;
     }
-    if (!rc && is_plain(host) && t->bat_ops->complete)
-        rc = t->bat_ops->complete(t, i);
+    if (!rc && is_plain(host))
+        rc = complete(t, i);
     if (!rc && !is_plain(host))
         rc = write_new(t, i, skip, buf, len);
     pthread_mutex_unlock(&t->lock);
@@ -237,7 +315,7 @@ static int store_dirty(struct bat *t)
     int rc = 0;
 
     for (u64 i = t->dirty_from; i < t->dirty_to && !rc; i++) {
-        if (!(t->dirty[i / 8] >> i % 8 & 1))
+        if (!has_bit(t->dirty, i))
             continue;
         rc = t->bat_ops->store(t, i, t->host[i]);
         if (!rc)
@@ -278,8 +356,8 @@ static int zero_one(struct bat *t, u64 off, u64 len)
     if (is_plain(host)) {
         pthread_mutex_lock(&t->lock);
         rc = begin(t);
-        if (!rc && t->bat_ops->complete)
-            rc = t->bat_ops->complete(t, off / t->block);
+        if (!rc)
+            rc = complete(t, off / t->block);
         pthread_mutex_unlock(&t->lock);
         return rc ? rc : bfile_zero(t->file, host + off % t->block, len);
     }
@@ -308,8 +386,11 @@ static int bat_discard(struct block_node *n, u64 off, u64 len)
     return 0;
 }
 
-static unsigned kind_of(const struct bat *t, u64 host)
+/* Of block i; lock held. */
+static unsigned kind_of(const struct bat *t, u64 i)
 {
+    u64 host = t->host[i];
+
     if (host == BAT_NONE)
         return t->node.backing || t->node.backing_name ? 0 : EXTENT_ZERO;
     if (host == BAT_ZERO)
@@ -319,21 +400,37 @@ static unsigned kind_of(const struct bat *t, u64 host)
     return EXTENT_ALLOCATED | EXTENT_DATA | EXTENT_OFFSET;
 }
 
+/* Of a block that its map tells about. */
+static int partial_status(struct bat *t, u64 off, u64 len, struct block_extent *out)
+{
+    u64 i = off / t->block, skip = off % t->block;
+    u8 *map;
+    bool here;
+    int rc = read_map(t, i, &map);
+
+    if (rc)
+        return rc;
+    out->len = map_run(map, skip, min_u64(skip + len, t->block), &here);
+    out->host = host_of(t, i) + skip;
+    out->flags = here ? EXTENT_ALLOCATED | EXTENT_DATA | EXTENT_OFFSET : 0;
+    free(map);
+    return 0;
+}
+
 static int bat_status(struct block_node *n, u64 off, u64 len, struct block_extent *out)
 {
     struct bat *t = bat_of(n);
     u64 i = off / t->block, end = off + len, at;
 
+    if (is_partial(t, i))
+        return partial_status(t, off, len, out);
     pthread_mutex_lock(&t->lock);
-    out->flags = kind_of(t, t->host[i]);
+    out->flags = kind_of(t, i);
     out->host = (t->host[i] & ~BAT_PACKED) + off % t->block;
-    if (t->bat_ops->read_partial && is_plain(t->host[i]))
-        out->flags = EXTENT_ALLOCATED | EXTENT_DATA; /* some of it may be the backing's */
     for (at = (i + 1) * t->block; at < end; at += t->block) {
-        u64 host = t->host[at / t->block];
-        if (kind_of(t, host) !=
-                (out->flags | (is_plain(host) && t->bat_ops->read_partial ? EXTENT_OFFSET : 0)) ||
-            ((out->flags & EXTENT_OFFSET) && host != out->host + (at - off)))
+        u64 next = at / t->block;
+        if (kind_of(t, next) != out->flags || (t->partial && has_bit(t->partial, next)) ||
+            ((out->flags & EXTENT_OFFSET) && t->host[next] != out->host + (at - off)))
             break;
     }
     pthread_mutex_unlock(&t->lock);
@@ -374,6 +471,7 @@ int bat_fail(struct bat *t, int rc)
     }
     free(t->host);
     free(t->dirty);
+    free(t->partial);
     bfile_close(t->file);
     pthread_mutex_destroy(&t->lock);
     t->bat_ops->dispose(t);
@@ -413,6 +511,12 @@ int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file, unsig
         return bat_fail(t, err_set(err, ENOMEM, "'%s': %s", bfile_path(file), strerror(ENOMEM)));
     t->end = bfile_size(file);
     return 0;
+}
+
+int bat_allow_partial(struct bat *t, struct err *err)
+{
+    t->partial = calloc(1, t->blocks / 8 + 1);
+    return t->partial ? 0 : err_set(err, ENOMEM, "'%s': %s", bfile_path(t->file), strerror(ENOMEM));
 }
 
 int bat_create(struct bfile **out, const char *path, struct err *err)

@@ -31,10 +31,9 @@ struct bat_ops {
     int (*begin)(struct bat *t);
     /* NULL, or at the end of what begin has begun. */
     int (*end)(struct bat *t);
-    /* NULL, or before data goes into a block that is there: makes it whole. Lock held. */
-    int (*complete)(struct bat *t, u64 i);
-    /* NULL, or reads of a block that may not be whole. */
-    int (*read_partial)(struct bat *t, u64 i, u64 skip, u8 *buf, u64 len);
+    /* NULL: `partial` is. Which sectors of such a block i are in the file: a bit each into map,
+       lowest first. */
+    int (*read_map)(struct bat *t, u64 i, u8 *map);
     void (*info)(struct bat *t, struct block_info *info);
     void (*dispose)(struct bat *t); /* frees the structure that t is in */
 };
@@ -43,13 +42,14 @@ struct bat {
     struct block_node node;
     const struct bat_ops *bat_ops;
     struct bfile *file;
-    u64 block;  /* bytes */
-    u64 blocks; /* entries of host */
-    u64 *host;  /* file offset of the data, or BAT_*; lock */
-    u64 prefix; /* bytes in front of a block's data, part of it */
-    u64 align;  /* of new blocks in the file */
-    u64 end;    /* where the next one goes; lock */
-    u8 *dirty;  /* a bit for each entry that is not stored; lock */
+    u64 block;   /* bytes */
+    u64 blocks;  /* entries of host */
+    u64 *host;   /* file offset of the data, or BAT_*; lock */
+    u64 prefix;  /* bytes in front of a block's data, part of it */
+    u64 align;   /* of new blocks in the file */
+    u64 end;     /* where the next one goes; lock */
+    u8 *dirty;   /* a bit for each entry that is not stored; lock */
+    u8 *partial; /* a bit for each block that may have sectors of the backing's; NULL: none; lock */
     u64 dirty_from, dirty_to;
     bool begun; /* lock */
     pthread_mutex_t lock;
@@ -61,6 +61,8 @@ extern const struct block_driver bat_driver;
  */
 must_check int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file,
                         unsigned flags, u64 size, u64 block, struct err *err);
+/* No block is partial yet. -ENOMEM with a message. */
+must_check int bat_allow_partial(struct bat *t, struct err *err);
 /* Gives up an opening: disposes and returns rc. */
 int bat_fail(struct bat *t, int rc);
 /* -EINVAL with a message. */

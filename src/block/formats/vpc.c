@@ -8,6 +8,7 @@
 #include "block/formats/bat.h"
 #include "block/formats/concat.h"
 #include "block/formats/formats.h"
+#include "block/formats/utf16.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +28,6 @@
 struct vpc {
     struct bat bat;
     u64 table;
-    u64 bitmap; /* bytes */
-    bool diff;
     u8 footer[FOOTER];
 };
 
@@ -46,12 +45,19 @@ static u32 checksum(const u8 *p, u32 len, u32 at)
     return ~sum;
 }
 
+/* Data is there by now: first all its sectors are said to be, then where it is. */
 static int store(struct bat *t, u64 i, u64 host)
 {
-    u8 e[4];
+    u8 e[4], *ones = malloc(t->prefix);
+    int rc = ones ? 0 : -ENOMEM;
 
+    if (ones)
+        memset(ones, 0xff, t->prefix);
+    if (!rc)
+        rc = bfile_write(t->file, host - t->prefix, ones, t->prefix);
+    free(ones);
     put_be32(e, (u32)((host - t->prefix) / 512));
-    return bfile_write(t->file, vpc_of(t)->table + 4 * i, e, 4);
+    return rc ? rc : bfile_write(t->file, vpc_of(t)->table + 4 * i, e, 4);
 }
 
 /* The footer stays behind the last block. */
@@ -65,93 +71,23 @@ static void dispose(struct bat *t)
     free(vpc_of(t));
 }
 
-static bool all_there(const u8 *map, u64 sectors)
+/* Stored with the highest bit first. */
+static int read_map(struct bat *t, u64 i, u8 *map)
 {
-    for (u64 s = 0; s < sectors; s++)
-        if (!(map[s / 8] & 0x80 >> s % 8))
-            return false;
-    return true;
-}
+    u64 bytes = (t->block / 512 + 7) / 8;
+    int rc = bfile_read(t->file, t->host[i] - t->prefix, map, bytes);
 
-/* Sectors of a differencing block that are not marked are the parent's. */
-static int read_partial(struct bat *t, u64 i, u64 skip, u8 *buf, u64 len)
-{
-    struct vpc *v = vpc_of(t);
-    u8 *map = malloc(v->bitmap), *whole = malloc(t->block);
-    int rc = map && whole ? bfile_read(t->file, t->host[i] - v->bitmap, map, v->bitmap) : -ENOMEM;
-
-    if (!rc)
-        rc = bfile_read(t->file, t->host[i], whole, t->block);
-    for (u64 at = skip; at < skip + len && !rc;) {
-        u64 s = at / 512, part = min_u64(512 - at % 512, skip + len - at);
-        if (map[s / 8] & 0x80 >> s % 8)
-            memcpy(buf + at - skip, whole + at, part);
-        else
-            rc = node_read_backing(&t->node, i * t->block + at, buf + at - skip, part);
-        at += part;
+    for (u64 at = 0; at < bytes && !rc; at++) {
+        u8 b = 0;
+        for (unsigned bit = 0; bit < 8; bit++)
+            b |= (u8)((map[at] >> bit & 1) << (7 - bit));
+        map[at] = b;
     }
-    free(map);
-    free(whole);
     return rc;
 }
 
-/* Takes what a block lacks from the parent, and marks all of it. */
-static int complete(struct bat *t, u64 i)
-{
-    struct vpc *v = vpc_of(t);
-    u8 *map = malloc(v->bitmap), *whole = malloc(t->block);
-    int rc = map && whole ? bfile_read(t->file, t->host[i] - v->bitmap, map, v->bitmap) : -ENOMEM;
-
-    if (!rc && !all_there(map, t->block / 512)) {
-        rc = read_partial(t, i, 0, whole, t->block);
-        if (!rc)
-            rc = bfile_write(t->file, t->host[i], whole, t->block);
-        memset(map, 0xff, v->bitmap);
-        if (!rc)
-            rc = bfile_write(t->file, t->host[i] - v->bitmap, map, v->bitmap);
-    }
-    free(map);
-    free(whole);
-    return rc;
-}
-
-static const struct bat_ops dynamic_ops = {.store = store, .finish = finish, .dispose = dispose};
-static const struct bat_ops diff_ops = {.store = store,
-                                        .finish = finish,
-                                        .dispose = dispose,
-                                        .complete = complete,
-                                        .read_partial = read_partial};
-
-/* UTF-16 to UTF-8; a Windows path to its last part. NULL: no memory or not a name. */
-static char *name_of(const u8 *p, u64 units, bool big)
-{
-    char *out = malloc(units * 3 + 1);
-    u64 n = 0;
-
-    for (u64 i = 0; out && i < units; i++) {
-        u32 c = big ? be16(p + 2 * i) : (u32)p[2 * i] | (u32)p[2 * i + 1] << 8;
-        if (!c)
-            break;
-        if (c == '\\')
-            c = '/';
-        if (c < 0x80)
-            out[n++] = (char)c;
-        else if (c < 0x800) {
-            out[n++] = (char)(0xc0 | c >> 6);
-            out[n++] = (char)(0x80 | (c & 0x3f));
-        } else {
-            out[n++] = (char)(0xe0 | c >> 12);
-            out[n++] = (char)(0x80 | (c >> 6 & 0x3f));
-            out[n++] = (char)(0x80 | (c & 0x3f));
-        }
-    }
-    if (out)
-        out[n] = '\0';
-    if (out && n > 1 && out[1] == ':') /* C:\… is nowhere here */
-        memmove(out, strrchr(out, '/') ? strrchr(out, '/') + 1 : out + 2,
-                strlen(strrchr(out, '/') ? strrchr(out, '/') + 1 : out + 2) + 1);
-    return out;
-}
+static const struct bat_ops ops = {
+    .store = store, .finish = finish, .dispose = dispose, .read_map = read_map};
 
 static int read_parent(struct vpc *v, const u8 *h, struct err *err)
 {
@@ -164,12 +100,14 @@ static int read_parent(struct vpc *v, const u8 *h, struct err *err)
         if (be32(l) != W2RU || !len || len > sizeof(path) ||
             bfile_read_whole(v->bat.file, be64(l + 16), path, len))
             continue;
-        n->backing_name = name_of(path, len / 2, false);
+        n->backing_name = utf16_text(path, len / 2, UTF16_LE);
     }
     if (!n->backing_name || !*n->backing_name) {
         free(n->backing_name);
-        n->backing_name = name_of(h + 64, 256, true);
+        n->backing_name = utf16_text(h + 64, 256, UTF16_BE);
     }
+    if (n->backing_name)
+        utf16_local_path(n->backing_name);
     n->backing_format = strdup("vpc");
     if (!n->backing_name || !*n->backing_name || !n->backing_format)
         return bat_refuse(v->bat.file, "vpc", err, "it does not name its parent", 0);
@@ -189,7 +127,9 @@ static int read_table(struct vpc *v, u32 entries, struct err *err)
         u32 sector = be32(e + 4 * i);
         if (sector == NONE)
             continue;
-        t->host[i] = (u64)sector * 512 + v->bitmap;
+        t->host[i] = (u64)sector * 512 + t->prefix;
+        if (t->partial)
+            t->partial[i / 8] |= (u8)BIT(i % 8);
         rc = bat_check_host(t, i, t->host[i], FOOTER + HEADER, err);
         end = max_u64(end, t->host[i] + t->block);
     }
@@ -260,6 +200,7 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
                         struct err *err)
 {
     struct vpc *v = calloc(1, sizeof(*v));
+    bool diff = be32(footer + 60) == DIFF;
     u8 h[HEADER];
     int rc = v ? bfile_read(f, be64(footer + 16) & INT64_MAX, h, sizeof(h)) : -ENOMEM;
 
@@ -274,15 +215,15 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
     }
     memcpy(v->footer, footer, FOOTER);
     v->table = be64(h + 16) & INT64_MAX;
-    v->diff = be32(footer + 60) == DIFF;
-    v->bitmap = align_up(be32(h + 32) / 512 / 8 + (be32(h + 32) < 4096), 512);
-    v->bat.prefix = v->bitmap;
-    rc = bat_init(&v->bat, v->diff ? &diff_ops : &dynamic_ops, f, flags,
-                  align_up(disk_size(footer), 512), be32(h + 32), err);
+    v->bat.prefix = align_up(be32(h + 32) / 512 / 8 + (be32(h + 32) < 4096), 512);
+    rc = bat_init(&v->bat, &ops, f, flags, align_up(disk_size(footer), 512), be32(h + 32), err);
     if (rc)
         return rc;
-    rc = read_table(v, be32(h + 28), err);
-    if (!rc && v->diff)
+    if (diff)
+        rc = bat_allow_partial(&v->bat, err);
+    if (!rc)
+        rc = read_table(v, be32(h + 28), err);
+    if (!rc && diff)
         rc = read_parent(v, h, err);
     if (rc)
         return bat_fail(&v->bat, rc);
