@@ -18,11 +18,10 @@ from rfb import Rfb  # noqa: E402
 
 MiB = 1024 * 1024
 # The guest tells the disks by their size, the cards by the last byte of their address.
-DISKS = [("ide", 64 * MiB), ("ahci", 80 * MiB)]
+DISKS = [("ide", "ide", "raw", 64 * MiB), ("ahci", "ahci", "raw", 80 * MiB),
+         ("virtio", "virtio", "raw", 96 * MiB), ("qcow2", "virtio", "qcow2", 112 * MiB)]
 CARDS = [("e1000", "user"), ("rtl8139", "user"), ("ne2k_pci", "user"), ("pcnet", "user"),
-         ("e1000", "tap")]
-TAP = "domusbench0"
-TAP_HOST = "10.9.0.1"
+         ("virtio", "user"), ("e1000", "tap"), ("virtio", "tap")]
 
 
 class Hardware:
@@ -37,8 +36,8 @@ class Hardware:
     def __enter__(self):
         try:
             if "disk" in self.kinds:
-                for name, size in DISKS:
-                    make_disk(self.disk(name), size)
+                for name, _, disk_format, size in DISKS:
+                    make_disk(self.disk(name), disk_format, size)
             if "net" in self.kinds:
                 self.open_network()
             if "screen" in self.kinds:
@@ -56,7 +55,7 @@ class Hardware:
     def open_network(self):
         tap = os.geteuid() == 0 and os.path.exists("/dev/net/tun") and shutil.which("ip")
         if tap:
-            self.ends.append(Tap())
+            self.ends += [Tap(n) for n, (_, end) in enumerate(CARDS) if end == "tap"]
         self.cards = [card for card in CARDS if tap or card[1] != "tap"]
         self.peer = Peer()
         self.ends.append(self.peer)
@@ -74,10 +73,11 @@ class Hardware:
     def domus(self):
         words = ["--machine", "pc"]
         if "disk" in self.kinds:
-            for name, _ in DISKS:
-                words += ["--disk", f"{self.disk(name)},bus={name},snapshot"]
+            for name, bus, disk_format, _ in DISKS:
+                snapshot = "" if bus == "virtio" else ",snapshot"
+                words += ["--disk", f"{self.disk(name)},bus={bus},format={disk_format}{snapshot}"]
         for n, (model, end) in enumerate(self.cards):
-            interface = f",ifname={TAP}" if end == "tap" else ""
+            interface = f",ifname={tap_name(n)}" if end == "tap" else ""
             words += ["--net", f"{end}{interface},model={model},mac={mac(n)}"]
         if self.viewer:
             words += ["--vga", "std", "--display", f"vnc=unix:{self.viewer.path}"]
@@ -87,12 +87,14 @@ class Hardware:
         words = []
         if "disk" in self.kinds:
             words += ["-device", "ahci,id=ahci"]
-            for name, _ in DISKS:
-                bus = "ide.0" if name == "ide" else "ahci.0"
-                words += ["-drive", f"id={name},if=none,format=raw,snapshot=on,file={self.disk(name)}",
-                          "-device", f"ide-hd,drive={name},bus={bus}"]
+            for name, bus, disk_format, _ in DISKS:
+                snapshot = "off" if bus == "virtio" else "on"
+                device = "virtio-blk-pci" if bus == "virtio" else f"ide-hd,bus={bus}.0"
+                words += ["-drive", f"id={name},if=none,format={disk_format},snapshot={snapshot},"
+                          f"file={self.disk(name)}", "-device", f"{device},drive={name}"]
         for n, (model, end) in enumerate(self.cards):
-            interface = f",ifname={TAP},script=no,downscript=no" if end == "tap" else ""
+            interface = f",ifname={tap_name(n)},script=no,downscript=no" if end == "tap" else ""
+            model = "virtio-net-pci" if model == "virtio" else model
             words += ["-netdev", f"{end},id=net{n}{interface}",
                       "-device", f"{model},netdev=net{n},mac={mac(n)}"]
         if self.viewer:
@@ -104,28 +106,45 @@ def mac(n):
     return f"52:54:00:be:00:{n + 1:02x}"
 
 
-def make_disk(path, size):
+def make_disk(path, disk_format, size):
     """With data in it: a hole is read in another way."""
-    if not os.path.exists(path):
-        block = os.urandom(MiB)
-        with open(path, "wb") as f:
-            for _ in range(size // MiB):
-                f.write(block)
+    if os.path.exists(path):
+        return
+    block = os.urandom(MiB)
+    with open(path, "wb") as f:
+        for _ in range(size // MiB):
+            f.write(block)
+    if disk_format != "raw":
+        os.rename(path, path + ".raw")
+        output_of(["qemu-img", "convert", "-f", "raw", "-O", disk_format, path + ".raw", path])
+        os.remove(path + ".raw")
+
+
+def tap_name(n):
+    return f"domusbench{n}"
 
 
 class Tap:
-    def __init__(self):
-        output_of(["ip", "tuntap", "add", TAP, "mode", "tap"])
-        output_of(["ip", "address", "add", f"{TAP_HOST}/24", "dev", TAP])
-        output_of(["ip", "link", "set", TAP, "up"])
+    """That of card n. The host has the first address of a network of its own."""
+
+    def __init__(self, n):
+        self.name = tap_name(n)
+        address = f"10.{9 + n - first_tap()}.0.1/24"
+        output_of(["ip", "tuntap", "add", self.name, "mode", "tap"])
+        output_of(["ip", "address", "add", address, "dev", self.name])
+        output_of(["ip", "link", "set", self.name, "up"])
 
     def close(self):
-        subprocess.run(["ip", "link", "delete", TAP], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "delete", self.name], check=False, capture_output=True)
+
+
+def first_tap():
+    return [end for _, end in CARDS].index("tap")
 
 
 class Peer:
     """The other end of the guest's connections. A request is 'S', with a MiB behind it that is
-    answered by a byte, or 'R', which is answered by a MiB."""
+    answered by a byte, or 'R', which is answered by a MiB, or 'P', which is by a byte."""
 
     def __init__(self):
         self.listener = socket.create_server(("0.0.0.0", 0))
@@ -144,10 +163,11 @@ class Peer:
     def serve(connection):
         data, room = bytes(MiB), bytearray(MiB)
         with connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 while (request := connection.recv(1)):
-                    if request == b"R":
-                        connection.sendall(data)
+                    if request in b"RP":
+                        connection.sendall(data if request == b"R" else b".")
                         continue
                     view = memoryview(room)
                     while view:

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * TCP to the host and back by each network card, one at a time. The cards are told by the last byte
- * of their address. The host answers 'S' and a MiB by a byte, 'R' by a MiB, at port $port.
+ * of their address. The host answers 'S' and a MiB by a byte, 'R' by a MiB, 'P' by a byte, at port
+ * $port.
  */
 #define _GNU_SOURCE
 #include "work.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MIB (1024 * 1024)
+#define MIB   (1024 * 1024)
+#define BATCH 16 /* round trips in one run */
 
 static int control, peer;
 static struct ifreq interface;
@@ -68,8 +71,11 @@ static void reach(const char *host)
         peer = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (peer < 0)
             work_fail("socket");
-        if (connect(peer, (struct sockaddr *)&a, sizeof(a)) == 0)
+        if (connect(peer, (struct sockaddr *)&a, sizeof(a)) == 0) {
+            int on = 1;
+            setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
             return;
+        }
         close(peer);
         usleep(100000);
     }
@@ -106,9 +112,17 @@ static void open_pcnet(void)
 {
     open_user(4);
 }
+static void open_virtio(void)
+{
+    open_user(5);
+}
 static void open_tap(void)
 {
-    open_card(5, "10.9.0.2", "10.9.0.1");
+    open_card(6, "10.9.0.2", "10.9.0.1");
+}
+static void open_virtio_tap(void)
+{
+    open_card(7, "10.10.0.2", "10.10.0.1");
 }
 
 static void close_card(void)
@@ -142,6 +156,14 @@ static void run_receive(void)
     get(MIB);
 }
 
+static void run_ping(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        put("P", 1);
+        get(1);
+    }
+}
+
 static const struct work works[] = {
     {"e1000-send", run_send, 1, open_e1000, close_card},
     {"e1000-receive", run_receive, 1, open_e1000, close_card},
@@ -151,10 +173,16 @@ static const struct work works[] = {
     {"ne2000-receive", run_receive, 1, open_ne2000, close_card},
     {"pcnet-send", run_send, 1, open_pcnet, close_card},
     {"pcnet-receive", run_receive, 1, open_pcnet, close_card},
+    {"virtio-send", run_send, 1, open_virtio, close_card},
+    {"virtio-receive", run_receive, 1, open_virtio, close_card},
+    {"virtio-ping", run_ping, BATCH, open_virtio, close_card},
 };
 static const struct work with_tap[] = {
     {"tap-send", run_send, 1, open_tap, close_card},
     {"tap-receive", run_receive, 1, open_tap, close_card},
+    {"virtio-tap-send", run_send, 1, open_virtio_tap, close_card},
+    {"virtio-tap-receive", run_receive, 1, open_virtio_tap, close_card},
+    {"virtio-tap-ping", run_ping, BATCH, open_virtio_tap, close_card},
 };
 
 int main(void)
