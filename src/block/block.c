@@ -21,7 +21,11 @@ struct block {
     pthread_cond_t work, idle;
     struct block_req *first, **last; /* waiting; lock */
     unsigned in_flight;              /* submitted, `done` not called yet; lock */
+    unsigned running;                /* … of them taken by workers; lock */
     bool closing;                    /* lock */
+    bool held;                       /* nothing is taken; lock */
+    void (*on_resize)(void *opaque); /* may be NULL; the machine's lock */
+    void *resize_opaque;
     unsigned threads;
     pthread_t thread[WORKERS];
 };
@@ -68,7 +72,7 @@ static int execute(struct block_node *n, const struct block_req *req)
 /* Lock held. */
 static struct block_req *take(struct block *b)
 {
-    struct block_req *req = b->first;
+    struct block_req *req = b->held ? NULL : b->first;
 
     if (req) {
         b->first = req->next;
@@ -102,12 +106,15 @@ static void *worker(void *opaque)
             pthread_cond_wait(&b->work, &b->lock);
             continue;
         }
+        b->running++;
         pthread_mutex_unlock(&b->lock);
         rc = execute(b->node, req);
         pthread_mutex_lock(b->machine);
         complete(b, req, rc);
         pthread_mutex_unlock(b->machine);
         pthread_mutex_lock(&b->lock);
+        if (!--b->running)
+            pthread_cond_broadcast(&b->idle);
     }
     pthread_mutex_unlock(&b->lock);
     return NULL;
@@ -148,6 +155,45 @@ void block_drain(struct block *b)
         pthread_mutex_lock(&b->lock);
     }
     pthread_mutex_unlock(&b->lock);
+}
+
+/* While held, no request runs, however many wait. */
+static void hold(struct block *b, bool on)
+{
+    pthread_mutex_lock(&b->lock);
+    b->held = on;
+    while (on && b->running)
+        pthread_cond_wait(&b->idle, &b->lock);
+    pthread_cond_broadcast(&b->work);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void block_on_resize(struct block *b, void (*fn)(void *opaque), void *opaque)
+{
+    b->on_resize = fn;
+    b->resize_opaque = opaque;
+}
+
+int block_resize(struct block *b, u64 size, struct err *err)
+{
+    struct block_node *n = b->node;
+    int rc;
+
+    if (n->read_only)
+        return err_set(err, EROFS, "it is open to read only");
+    if (!n->ops->resize)
+        return err_set(err, ENOTSUP, "a disk in format %s cannot be resized", n->ops->name);
+    if (!size || size % BLOCK_SECTOR)
+        return err_set(err, EINVAL, "a disk's size is a multiple of %u bytes, and not 0",
+                       BLOCK_SECTOR);
+    hold(b, true);
+    pthread_mutex_lock(b->machine); /* who asks for the size has it */
+    rc = n->ops->resize(n, size, PREALLOC_OFF, err);
+    if (!rc && b->on_resize)
+        b->on_resize(b->resize_opaque);
+    pthread_mutex_unlock(b->machine);
+    hold(b, false);
+    return rc;
 }
 
 static void stop_workers(struct block *b)

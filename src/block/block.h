@@ -59,6 +59,13 @@ void block_submit(struct block *b, struct block_req *req);
    caller; let go of while waiting. */
 void block_drain(struct block *b);
 
+/* Makes the disk shorter or longer, by zeros. Requests that are under way end first, others wait.
+   -errno with a message, and then the size is what it was. Lock not held. */
+must_check int block_resize(struct block *b, u64 size, struct err *err);
+/* `fn` is called under the lock when block_size has become another; a device's, NULL before it is
+   freed ahead of the image. */
+void block_on_resize(struct block *b, void (*fn)(void *opaque), void *opaque);
+
 /* An image made of a node, which is then the block's to close; on failure too. With no threads,
    requests wait until block_drain does them, in their order: for tests that want each step. */
 must_check int block_new(struct block **out, struct block_node *node, unsigned threads,

@@ -27,6 +27,11 @@ static struct snapshot *snapshot_of(struct block_node *n)
     return container_of(n, struct snapshot, node);
 }
 
+static u64 bitmap_bytes(u64 size)
+{
+    return (size / CLUSTER / 64 + 1) * sizeof(u64);
+}
+
 static bool is_there(const struct snapshot *s, u64 cluster)
 {
     return s->there[cluster / 64] >> cluster % 64 & 1;
@@ -51,6 +56,15 @@ static u64 run_at(struct snapshot *s, u64 off, u64 len, bool *there)
     return min_u64(at, end) - off;
 }
 
+/* Of the base, which may be shorter now. */
+static int base_read(struct snapshot *s, u64 off, u8 *buf, u64 len)
+{
+    u64 there = off < s->base->size ? min_u64(len, s->base->size - off) : 0;
+
+    memset(buf + there, 0, len - there);
+    return there ? s->base->ops->read(s->base, off, buf, there) : 0;
+}
+
 static int snapshot_read(struct block_node *n, u64 off, u8 *buf, u64 len)
 {
     struct snapshot *s = snapshot_of(n);
@@ -59,8 +73,7 @@ static int snapshot_read(struct block_node *n, u64 off, u8 *buf, u64 len)
     while (len && !rc) {
         bool there;
         u64 part = run_at(s, off, len, &there);
-        struct block_node *from = there ? s->file : s->base;
-        rc = from->ops->read(from, off, buf, part);
+        rc = there ? s->file->ops->read(s->file, off, buf, part) : base_read(s, off, buf, part);
         off += part;
         buf += part;
         len -= part;
@@ -78,7 +91,7 @@ static int write_part(struct snapshot *s, u64 off, const u8 *buf, u64 len)
 
     if (is_there(s, cluster))
         return s->file->ops->write(s->file, off, buf, len);
-    rc = s->base->ops->read(s->base, start, copy, whole);
+    rc = base_read(s, start, copy, whole);
     if (rc)
         return rc;
     memcpy(copy + (off - start), buf, len);
@@ -166,6 +179,30 @@ static int snapshot_discard(struct block_node *n, u64 off, u64 len)
     return 0;
 }
 
+/* Alone. What is new is zeros of this layer, also where the base goes on. */
+static int snapshot_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err)
+{
+    struct snapshot *s = snapshot_of(n);
+    u64 was = n->size, *there = realloc(s->there, bitmap_bytes(max_u64(size, was)));
+    int rc;
+
+    if (!there)
+        return err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
+    s->there = there;
+    rc = s->file->ops->resize(s->file, size, PREALLOC_OFF, err);
+    if (rc)
+        return rc;
+    n->size = size;
+    if (size <= was)
+        return 0;
+    memset((u8 *)there + bitmap_bytes(was), 0, bitmap_bytes(size) - bitmap_bytes(was));
+    rc = snapshot_zero(n, was, size - was);
+    if (!rc)
+        return 0;
+    n->size = was;
+    return err_set(err, -rc, "snapshot: %s", strerror(-rc));
+}
+
 static void snapshot_close(struct block_node *n)
 {
     struct snapshot *s = snapshot_of(n);
@@ -186,12 +223,12 @@ static const struct block_driver snapshot_driver = {
     .discard = snapshot_discard,
     .zero = snapshot_zero,
     .close = snapshot_close,
+    .resize = snapshot_resize,
 };
 
 int block_snapshot_open(struct block_node **out, struct block_node *base, struct err *err)
 {
     struct snapshot *s = calloc(1, sizeof(*s));
-    u64 clusters = (base->size + CLUSTER - 1) / CLUSTER;
     int rc;
 
     if (!s) {
@@ -200,7 +237,7 @@ int block_snapshot_open(struct block_node **out, struct block_node *base, struct
     }
     *s = (struct snapshot){.node = {.ops = &snapshot_driver, .size = base->size}, .base = base};
     pthread_mutex_init(&s->lock, NULL);
-    s->there = calloc(clusters / 64 + 1, sizeof(u64));
+    s->there = calloc(1, bitmap_bytes(base->size));
     rc = s->there ? block_raw_temporary(&s->file, base->size, err)
                   : err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
     if (rc) {

@@ -57,13 +57,14 @@ void qmp_tray_moved(struct qmp_core *q, unsigned n)
                             info.tray_open));
 }
 
-/* "device" and "id" mean the same here; one of them is given. */
-static bool find(struct qmp_core *q, const json_t *args, unsigned *n, struct qmp_error *e)
+/* "device" and the other key mean the same here; one of them is given. */
+static bool find_by(struct qmp_core *q, const json_t *args, const char *key, unsigned *n,
+                    struct qmp_error *e)
 {
-    const char *device = qmp_string(args, "device"), *id = qmp_string(args, "id");
+    const char *device = qmp_string(args, "device"), *id = qmp_string(args, key);
 
     if (!device == !id) {
-        qmp_fail(e, "Need exactly one of 'device' and 'id'");
+        qmp_fail(e, "Need exactly one of 'device' and '%s'", key);
         return false;
     }
     device = device ? device : id;
@@ -71,6 +72,11 @@ static bool find(struct qmp_core *q, const json_t *args, unsigned *n, struct qmp
         return true;
     qmp_no_device(e, device);
     return false;
+}
+
+static bool find(struct qmp_core *q, const json_t *args, unsigned *n, struct qmp_error *e)
+{
+    return find_by(q, args, "id", n, e);
 }
 
 json_t *qmp_open_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e)
@@ -137,4 +143,16 @@ json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_err
     if (!rc || !old.tray_open) /* what could not be changed is as it was */
         rc |= media_tray(q->cfg.machine, n, false, false, rc ? &ignored : &e->err);
     return rc ? NULL : qmp_done();
+}
+
+json_t *qmp_block_resize(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    json_int_t size = json_integer_value(json_object_get(args, "size"));
+    unsigned n;
+
+    if (!find_by(q, args, "node-name", &n, e))
+        return NULL;
+    if (size <= 0)
+        return qmp_fail(e, "Parameter 'size' expects a >0 size");
+    return media_resize(q->cfg.machine, n, (u64)size, &e->err) ? NULL : qmp_done();
 }

@@ -133,6 +133,7 @@ static const struct qmp_command commands[] = {
     {"blockdev-close-tray", qmp_close_tray, "?device:s ?id:s"},
     {"blockdev-change-medium", qmp_change_medium,
      "?device:s ?id:s filename:s ?format:s ?force:b ?read-only-mode:s"},
+    {"block_resize", qmp_block_resize, "?device:s ?node-name:s size:i"},
     {"screendump", qmp_screendump, "filename:s ?device:s ?head:i ?format:s"},
     {"send-key", qmp_send_key, "keys:a ?hold-time:i"},
     {"input-send-event", qmp_send_event, "?device:s ?head:i events:a"},

@@ -83,6 +83,7 @@ bool qmp_flag(const json_t *args, const char *name);
 json_t *qmp_query_block(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_eject(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_block_resize(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_open_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_close_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 void qmp_tray_moved(struct qmp_core *q, unsigned drive);

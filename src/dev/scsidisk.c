@@ -444,6 +444,7 @@ void scsi_start(struct scsi_command *cmd, const u8 *cdb, unsigned len)
     cmd->status = SCSI_GOOD;
     cmd->sense = cmd->disk->sense = SCSI_NO_SENSE;
     cmd->busy = true;
+    cmd->disk->blocks = block_size(cmd->disk->block) / BLOCK_SECTOR; /* it may have been resized */
     dispatch(cmd, sense);
 }
 

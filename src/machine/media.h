@@ -26,6 +26,9 @@ must_check int media_find(struct machine *m, const char *name, unsigned *n);
    guest has locked opens with `force` only; else the guest is asked, and it is -EBUSY. -EINVAL
    where the medium cannot be removed. */
 must_check int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err);
+/* Makes a hard disk's image longer or shorter, which the guest is told if its drive can.
+   -errno, and then it is as it was. */
+must_check int media_resize(struct machine *m, unsigned n, u64 size, struct err *err);
 /* Puts another medium in, or takes it out (path NULL); of a CD-ROM drive with the tray open. Its
    format; NULL: as --cdrom and --floppy choose it. -errno, and then the old one is still there. */
 must_check int media_change(struct machine *m, unsigned n, const char *path, const char *format,

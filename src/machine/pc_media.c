@@ -160,6 +160,23 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
     return 0;
 }
 
+int media_resize(struct machine *m, unsigned n, u64 size, struct err *err)
+{
+    struct pc_disk *d = &m->pc->disk[n];
+    char name[32];
+    int rc;
+
+    name_of(d, name, sizeof(name));
+    if (!d->block)
+        return err_set(err, ENOMEDIUM, "Device '%s' has no medium", name);
+    if (is_removable(d))
+        return err_set(err, EINVAL, "Device '%s' is removable: a medium has the size it has", name);
+    rc = block_resize(d->block, size, err);
+    if (rc)
+        err_prefix(err, "Device '%s'", name);
+    return rc;
+}
+
 void pc_media_tray_moved(void *disk, bool open)
 {
     struct pc_disk *d = disk;

@@ -115,6 +115,14 @@ static void config_written(void *opaque, unsigned off, unsigned size)
     b->virtio.config[CFG_WRITEBACK] &= 1;
 }
 
+static void resized(void *opaque)
+{
+    struct virtio_blk *b = opaque;
+
+    fill_capacity(b);
+    virtio_config_changed(&b->virtio);
+}
+
 static const struct virtio_ops ops = {
     .notify = notify, .reset = reset, .queue_reset = queue_reset, .config_written = config_written};
 
@@ -150,6 +158,7 @@ int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
         virtio_add_queue(&b->virtio, QUEUE_SIZE);
     b->virtio.config_wmask[CFG_WRITEBACK] = 1;
     fill_config(b);
+    block_on_resize(b->block, resized, b);
     *out = b;
     return 0;
 }
@@ -166,12 +175,6 @@ void virtio_blk_free(struct virtio_blk *b)
 struct virtio *virtio_blk_dev(struct virtio_blk *b)
 {
     return &b->virtio;
-}
-
-void virtio_blk_resized(struct virtio_blk *b)
-{
-    fill_capacity(b);
-    virtio_config_changed(&b->virtio);
 }
 
 static const struct state_field fields[] = {

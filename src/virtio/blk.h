@@ -21,8 +21,6 @@ must_check int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct c
                               const struct virtio_blk_config *cfg);
 void virtio_blk_free(struct virtio_blk *b);
 struct virtio *virtio_blk_dev(struct virtio_blk *b);
-/* The image has another size now. */
-void virtio_blk_resized(struct virtio_blk *b);
 
 /* Saved with nothing in flight: block_drain comes first. */
 extern const struct state_table virtio_blk_state;

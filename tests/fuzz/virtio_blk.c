@@ -23,7 +23,10 @@ static void host(struct virtio_target *t, struct input *in, u8 op)
         g->m->fail = op & 2 ? -EIO : 0;
         g->m->fail_at = op & 4 ? UINT64_MAX : input_take(in, 2);
     } else {
-        virtio_blk_resized(t->device);
+        struct err err;
+        pthread_mutex_unlock(&t->d.p.rig.lock);
+        (void)!block_resize(g->blk, (1 + op / 2) * 512u, &err);
+        pthread_mutex_lock(&t->d.p.rig.lock);
     }
 }
 

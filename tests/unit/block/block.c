@@ -316,6 +316,71 @@ static void a_driver_can_fail(void)
     rig_close(&rig);
 }
 
+static void on_resize(void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
+/* Resized under load that never lets the queue run empty. */
+static void it_is_resized_while_it_is_used(void)
+{
+    static u8 buf[16][512];
+    struct block_req req[16];
+    unsigned told = 0;
+    struct err err;
+    struct block *b;
+
+    make_file(128 * 512);
+    b = open_it(false, false);
+    block_on_resize(b, on_resize, &told);
+    pthread_mutex_lock(&rig.lock);
+    for (unsigned i = 0; i < 16; i++) {
+        req[i] = (struct block_req){
+            .op = BLOCK_WRITE, .len = 512, .buf = buf[i], .done = again, .opaque = &b};
+        block_submit(b, &req[i]);
+    }
+    pthread_mutex_unlock(&rig.lock);
+    for (u64 n = 1; n < 40; n++) {
+        CHECK_EQ(block_resize(b, n * 512, &err), 0);
+        CHECK_EQ(block_size(b), n * 512);
+        CHECK_EQ(file_size(), n * 512);
+    }
+    CHECK_EQ(told, 39);
+    CHECK_EQ(block_resize(b, 0, &err), -EINVAL);
+    CHECK_EQ(block_resize(b, 513, &err), -EINVAL);
+    CHECK_EQ(run(b, BLOCK_READ, 39 * 512, buf[0], 512), -EINVAL);
+    block_close(b);
+    b = open_it(true, false);
+    CHECK_EQ(block_resize(b, 512, &err), -EROFS);
+    block_close(b);
+    remove_file();
+}
+
+static void a_snapshot_is_resized(void)
+{
+    static u8 buf[20480];
+    struct err err;
+    struct block *b;
+
+    make_file(5120);
+    b = open_it(false, true);
+    CHECK_EQ(block_resize(b, 20480, &err), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 20480), 0);
+    CHECK_EQ(buf[5119], 10);
+    CHECK(is_all_zero(buf + 5120, 15360));
+    memset(buf, 0x77, sizeof(buf));
+    CHECK_EQ(run(b, BLOCK_WRITE, 20479, buf, 1), 0);
+    CHECK_EQ(block_resize(b, 512, &err), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 512, buf, 1), -EINVAL);
+    CHECK_EQ(block_resize(b, 20480, &err), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 20480), 0);
+    CHECK_EQ(buf[511], 1);
+    CHECK(is_all_zero(buf + 512, 19968)); /* what was cut off does not come back */
+    CHECK_EQ(file_size(), 5120);
+    block_close(b);
+    remove_file();
+}
+
 int main(void)
 {
     TEST_RUN(reads_and_writes);
@@ -326,5 +391,7 @@ int main(void)
     TEST_RUN(a_file_has_one_writer);
     TEST_RUN(close_waits_for_all);
     TEST_RUN(a_driver_can_fail);
+    TEST_RUN(it_is_resized_while_it_is_used);
+    TEST_RUN(a_snapshot_is_resized);
     return test_result();
 }

@@ -129,6 +129,26 @@ static void drives(void)
     qmp_rig_close(&r);
 }
 
+static void resizing(void)
+{
+    open_rig();
+    CHECK(fails("{\"execute\": \"block_resize\", \"arguments\": {\"size\": 512}}", "GenericError",
+                "exactly one of 'device' and 'node-name'"));
+    CHECK(fails("{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"hd7\", "
+                "\"size\": 512}}",
+                "DeviceNotFound", "hd7"));
+    CHECK(fails("{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"ide0-hd0\", "
+                "\"size\": 0}}",
+                "GenericError", ">0 size"));
+    CHECK(fails("{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"ide0-hd0\", "
+                "\"size\": 1000}}",
+                "GenericError", "multiple of 512"));
+    CHECK(fails("{\"execute\": \"block_resize\", \"arguments\": {\"device\": \"floppy0\", "
+                "\"size\": 512}}",
+                "GenericError", "floppy0"));
+    qmp_rig_close(&r);
+}
+
 static void stopping(void)
 {
     open_rig();
@@ -244,6 +264,7 @@ int main(void)
     TEST_RUN(negotiation);
     TEST_RUN(forms);
     TEST_RUN(drives);
+    TEST_RUN(resizing);
     TEST_RUN(stopping);
     TEST_RUN(keys);
     TEST_RUN(human);

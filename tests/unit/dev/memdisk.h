@@ -58,6 +58,20 @@ static inline int memdisk_zero(struct block_node *n, u64 off, u64 len)
     return 0;
 }
 
+static inline int memdisk_resize(struct block_node *n, u64 size, enum block_prealloc how,
+                                 struct err *err)
+{
+    struct memdisk *m = container_of(n, struct memdisk, node);
+
+    if (m->fail)
+        return err_set(err, -m->fail, "told to fail");
+    m->data = realloc(m->data, size);
+    BUG_ON(!m->data);
+    memset(m->data + min_u64(size, n->size), 0, size - min_u64(size, n->size));
+    n->size = size;
+    return 0;
+}
+
 static inline void memdisk_close(struct block_node *n)
 {
     struct memdisk *m = container_of(n, struct memdisk, node);
@@ -74,6 +88,7 @@ static const struct block_driver memdisk_driver = {
     .discard = memdisk_discard,
     .zero = memdisk_zero,
     .close = memdisk_close,
+    .resize = memdisk_resize,
 };
 
 /* Sector n is filled with n, low byte first, four bytes each. */

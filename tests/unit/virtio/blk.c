@@ -213,10 +213,29 @@ static void identity_and_geometry(void)
     CHECK_EQ(drv_get(&d, 0x2000, 4), SECTORS);
     CHECK_EQ(drv_get(&d, 0x2000 + 20, 4), 512);
     CHECK_EQ(drv_get(&d, 0x2000 + 34, 2), 2);
-    disk->node.size *= 2;
-    virtio_blk_resized(b);
+    stop();
+}
+
+static void the_driver_learns_of_another_size(void)
+{
+    struct err err;
+    u32 used;
+
+    start(BIT64(9), false);
+    CHECK_EQ(request(0, SECTORS, 512, 1, &used), 1);
+    pthread_mutex_unlock(&d.p.rig.lock);
+    CHECK_EQ(block_resize(blk, SECTORS * 1024, &err), 0);
+    pthread_mutex_lock(&d.p.rig.lock);
     CHECK_EQ(drv_get(&d, 0x2000, 4), 2 * SECTORS);
     CHECK_EQ(drv_isr(&d) & 2, 2);
+    CHECK_EQ(request(0, 2 * SECTORS - 1, 512, 1, &used), 0);
+    disk->fail = -ENOSPC;
+    pthread_mutex_unlock(&d.p.rig.lock);
+    CHECK_EQ(block_resize(blk, 512, &err), -ENOSPC);
+    pthread_mutex_lock(&d.p.rig.lock);
+    disk->fail = 0;
+    CHECK_EQ(drv_isr(&d) & 2, 0);
+    CHECK_EQ(drv_get(&d, 0x2000, 4), 2 * SECTORS);
     stop();
 }
 
@@ -292,6 +311,7 @@ int main(void)
     TEST_RUN(write_cache);
     TEST_RUN(discard_and_zeros);
     TEST_RUN(identity_and_geometry);
+    TEST_RUN(the_driver_learns_of_another_size);
     TEST_RUN(no_header_breaks_it);
     TEST_RUN(reset_waits_for_requests);
     TEST_RUN(is_saved);
