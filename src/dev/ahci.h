@@ -19,7 +19,7 @@ must_check int ahci_new(struct ahci **out, struct pci_bus *bus, u8 devfn,
 void ahci_reset(struct ahci *hba);
 void ahci_free(struct ahci *hba);
 
-/* NULL where no drive is. Of a CD-ROM: see ata_cd_change, ata_cd_eject in ata.h. */
+/* NULL where no drive is. Of a CD-ROM: cd.unit is for scsi.h. */
 struct ata_drive *ahci_drive(struct ahci *hba, unsigned port);
 
 /* Saved with nothing in flight: block_drain comes first. */

@@ -28,7 +28,7 @@ void ata_signature(struct ata_drive *d)
     d->r.status = d->cdrom ? 0 : ready_status(d); /* a packet device is not DRDY until a command */
 }
 
-static void finish_reset(struct ata_drive *d)
+void ata_finish_reset(struct ata_drive *d)
 {
     struct ata_geometry g;
 
@@ -60,8 +60,8 @@ void ata_reset(struct ata_drive *d, bool hard)
         return;
     d->hard = d->reset_waits ? d->hard || hard : hard;
     d->intrq = false;
-    if (!d->in_flight) {
-        finish_reset(d);
+    if (!d->in_flight && !d->cd.cmd.busy) {
+        ata_finish_reset(d);
         return;
     }
     d->reset_waits = true;
@@ -84,7 +84,7 @@ void ata_init(struct ata_drive *d, const struct ata_drive_config *cfg, unsigned 
     char serial[24];
 
     d->cfg = *cfg;
-    d->blk = cfg->blk;
+    d->blk = cfg->cdrom ? NULL : cfg->blk;
     d->cdrom = cfg->cdrom;
     d->present = cfg->blk || cfg->cdrom;
     d->ready = ready;
@@ -92,6 +92,8 @@ void ata_init(struct ata_drive *d, const struct ata_drive_config *cfg, unsigned 
     snprintf(serial, sizeof(serial), "DM%05u", number + 1);
     pad_text(d->serial, 20, cfg->serial ? cfg->serial : serial);
     pad_text(d->model, 40, cfg->model ? cfg->model : d->cdrom ? "DOMUS CD-ROM" : "DOMUS HARDDISK");
+    if (d->cdrom)
+        atapi_init(d, cfg);
     ata_reset(d, true);
 }
 
@@ -136,7 +138,7 @@ static void request_done(struct block_req *req, int rc)
 
     d->in_flight = false;
     if (d->reset_waits)
-        finish_reset(d);
+        ata_finish_reset(d);
     else
         d->then(d, rc);
     d->ready(d->opaque);
@@ -178,7 +180,7 @@ void ata_data_done(struct ata_drive *d)
     static void (*const next[NEXT_COUNT])(struct ata_drive *) = {
         [NEXT_END] = ata_end,        [NEXT_READ] = ata_read_next, [NEXT_WRITE] = ata_write_next,
         [NEXT_TRIM] = ata_trim_next, [NEXT_IGNORE] = ata_end,     [NEXT_PACKET] = atapi_command,
-        [NEXT_CD_IN] = atapi_next,   [NEXT_CD_OUT] = atapi_good,
+        [NEXT_CD_IN] = atapi_next,   [NEXT_CD_OUT] = atapi_next,
     };
 
     d->at = d->end;
@@ -211,22 +213,6 @@ static const struct state_field regs_fields[] = {
     STATE_UINT(struct ata_regs, device),
     STATE_UINT(struct ata_regs, status),
     STATE_UINT(struct ata_regs, error),
-    STATE_END,
-};
-
-static const struct state_field atapi_fields[] = {
-    STATE_ARRAY(struct atapi, cdb),
-    STATE_UINT(struct atapi, sense_key),
-    STATE_UINT(struct atapi, asc),
-    STATE_UINT(struct atapi, ascq),
-    STATE_BOOL(struct atapi, tray_open),
-    STATE_BOOL(struct atapi, locked),
-    STATE_BOOL(struct atapi, changed),
-    STATE_UINT(struct atapi, event),
-    STATE_UINT(struct atapi, blocks),
-    STATE_UINT(struct atapi, block),
-    STATE_UINT(struct atapi, limit),
-    STATE_UINT(struct atapi, total),
     STATE_END,
 };
 
@@ -290,24 +276,6 @@ static bool bad_disk_phase(const struct ata_drive *d)
     }
 }
 
-static bool bad_cd_phase(const struct ata_drive *d)
-{
-    bool dma = d->phase == ATA_DMA_IN || d->phase == ATA_DMA_OUT;
-    bool in = d->phase == ATA_PIO_IN || d->phase == ATA_DMA_IN;
-
-    switch (d->next) {
-    case NEXT_END:
-        return d->phase != ATA_PIO_IN;
-    case NEXT_PACKET:
-        return d->phase != ATA_PIO_OUT;
-    case NEXT_CD_IN:
-    case NEXT_CD_OUT:
-        return in != (d->next == NEXT_CD_IN) || dma != !d->cd.limit || d->end > d->cd.total;
-    default:
-        return true;
-    }
-}
-
 static bool bad_phase(const struct ata_drive *d)
 {
     bool in = d->phase == ATA_PIO_IN || d->phase == ATA_DMA_IN;
@@ -317,7 +285,7 @@ static bool bad_phase(const struct ata_drive *d)
     if (d->phase == ATA_BUSY || d->phase > ATA_DMA_OUT || d->at > d->end || d->end > ATA_BUF ||
         d->filled > ATA_BUF || (in && d->end > d->filled))
         return true;
-    return d->cdrom ? bad_cd_phase(d) : bad_disk_phase(d);
+    return !d->cdrom && bad_disk_phase(d);
 }
 
 int ata_loaded(struct ata_drive *d)
@@ -329,6 +297,6 @@ int ata_loaded(struct ata_drive *d)
     if (d->multiple > 16 || d->multiple & (d->multiple - 1) || d->per_drq > 16 || bad_phase(d))
         return -EINVAL;
     if (d->cdrom)
-        return d->cd.total > ATA_BUF || d->cd.limit > 0xfffe || d->cd.limit == 1 ? -EINVAL : 0;
+        return atapi_loaded(d);
     return !d->heads || d->heads > 16 || !d->spt || d->spt > 255 ? -EINVAL : 0;
 }

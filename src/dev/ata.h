@@ -12,6 +12,7 @@
 #pragma once
 #include "base/state.h"
 #include "block/block.h"
+#include "dev/scsi.h"
 
 #define ATA_SECTOR 512u
 #define ATA_BUF    (128u * 1024)
@@ -67,22 +68,16 @@ struct ata_drive_config {
 
 struct ata_drive;
 
-/* The state of a CD-ROM. */
-struct atapi {
-    u8 cdb[12];
-    u8 sense_key, asc, ascq;
-    bool tray_open, locked;
-    bool changed; /* unit attention: another disc */
-    u8 event;     /* of the media, for GET EVENT STATUS NOTIFICATION */
-    u32 blocks;   /* still to read */
-    u32 block;    /* the next one */
-    u32 limit;    /* bytes that the host takes in one data phase */
-    u32 total;    /* bytes in the buffer */
+struct atapi { /* of a CD-ROM */
+    struct scsi_unit unit;
+    struct scsi_command cmd;
+    u32 limit;   /* bytes that the host takes in one data phase; 0: by DMA */
+    bool called; /* by the transport, which looks at the phase itself */
 };
 
 struct ata_drive {
     bool present, cdrom;
-    struct block *blk;
+    struct block *blk; /* of a disk */
     struct ata_regs r;
     u8 phase; /* enum ata_phase */
     bool intrq;
@@ -137,15 +132,6 @@ void ata_data_done(struct ata_drive *d);
 bool ata_wants_packet(const struct ata_drive *d);
 /* The transport could not move it; the command ends with an error. */
 void ata_data_failed(struct ata_drive *d);
-
-/* Another disc, or none. The old image may still be in use by a request: close it with
-   block_close. A locked tray does not keep a person from it; ask ata_cd_locked. */
-void ata_cd_change(struct ata_drive *d, struct block *blk);
-bool ata_cd_locked(const struct ata_drive *d);
-/* Moves the tray, whether locked or not. */
-void ata_cd_tray(struct ata_drive *d, bool open);
-/* The eject button: tells the guest. With an unlocked tray, it opens. */
-void ata_cd_eject(struct ata_drive *d);
 
 extern const struct state_field ata_drive_fields[];
 /* -EINVAL for a state that no drive can be in. */

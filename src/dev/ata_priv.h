@@ -11,12 +11,13 @@ enum {
     NEXT_TRIM,   /* the ranges are here */
     NEXT_IGNORE, /* a block received for nothing */
     NEXT_PACKET, /* the command packet is here */
-    NEXT_CD_IN,  /* more of a packet's data, or its status */
-    NEXT_CD_OUT, /* a packet's parameters are here */
+    NEXT_CD_IN,  /* more of a packet command's data, or its status */
+    NEXT_CD_OUT, /* its parameters, or some of them, are here */
     NEXT_COUNT
 };
 
 /* ata.c */
+void ata_finish_reset(struct ata_drive *d);
 void ata_end(struct ata_drive *d);
 void ata_abort(struct ata_drive *d);
 void ata_fail(struct ata_drive *d, u8 error);
@@ -47,44 +48,10 @@ void ata_command(struct ata_drive *d);
 void ata_trim_next(struct ata_drive *d);
 
 /* atapi.c */
-void atapi_packet(struct ata_drive *d);
+void atapi_init(struct ata_drive *d, const struct ata_drive_config *cfg);
+void atapi_packet(struct ata_drive *d); /* PACKET: its command follows */
 void atapi_next(struct ata_drive *d);
 void atapi_command(struct ata_drive *d);
-/* Answers with the first `len` bytes of the buffer, of which the host has room for `room`. */
-void atapi_answer(struct ata_drive *d, u32 len, u32 room);
-void atapi_good(struct ata_drive *d);
-void atapi_sense(struct ata_drive *d, u8 key, u8 asc, u8 ascq);
 void atapi_reset(struct ata_drive *d, bool hard);
-/* A disc is in, and the tray closed. */
-bool atapi_has_disc(const struct ata_drive *d);
-u32 atapi_blocks(const struct ata_drive *d);
-
-/* atapi_mmc.c: commands that answer from what is known. */
-void mmc_inquiry(struct ata_drive *d);
-void mmc_mode_sense(struct ata_drive *d);
-void mmc_read_toc(struct ata_drive *d);
-void mmc_get_configuration(struct ata_drive *d);
-void mmc_event_status(struct ata_drive *d);
-void mmc_disc_information(struct ata_drive *d);
-void mmc_track_information(struct ata_drive *d);
-void mmc_sub_channel(struct ata_drive *d);
-void mmc_dvd_structure(struct ata_drive *d);
-void mmc_mechanism_status(struct ata_drive *d);
-void mmc_read_capacity(struct ata_drive *d);
-void mmc_request_sense(struct ata_drive *d);
-
-#define SENSE_NONE       0x0u
-#define SENSE_NOT_READY  0x2u
-#define SENSE_MEDIUM     0x3u
-#define SENSE_ILLEGAL    0x5u
-#define SENSE_ATTENTION  0x6u
-#define ASC_READ_ERROR   0x11u
-#define ASC_BAD_OPCODE   0x20u
-#define ASC_OUT_OF_RANGE 0x21u
-#define ASC_BAD_FIELD    0x24u
-#define ASC_BAD_PARAM    0x26u
-#define ASC_BAD_MEDIUM   0x30u
-#define ASC_CHANGED      0x28u
-#define ASC_NO_MEDIUM    0x3au
-#define ASC_NO_REMOVAL   0x53u
-#define ASC_BAD_MODE     0x64u
+extern const struct state_field atapi_fields[];
+must_check int atapi_loaded(struct ata_drive *d);

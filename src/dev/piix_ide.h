@@ -20,7 +20,7 @@ must_check int piix_ide_new(struct piix_ide **out, struct pci_bus *bus, u8 devfn
 void piix_ide_reset(struct piix_ide *ide);
 void piix_ide_free(struct piix_ide *ide);
 
-/* NULL where no drive is. Of a CD-ROM: see ata_cd_change, ata_cd_eject in ata.h. */
+/* NULL where no drive is. Of a CD-ROM: cd.unit is for scsi.h. */
 struct ata_drive *piix_ide_drive(struct piix_ide *ide, unsigned channel, unsigned unit);
 
 /* Saved with nothing in flight: block_drain comes first. */

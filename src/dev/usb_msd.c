@@ -11,7 +11,7 @@
  */
 #include "dev/usb_msd.h"
 #include "base/le.h"
-#include "dev/scsidisk.h"
+#include "dev/scsi.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -44,7 +44,7 @@ enum stage {
 
 struct usb_msd {
     struct usb_device usb;
-    struct scsi_disk disk;
+    struct scsi_unit unit;
     struct scsi_command cmd;
     u8 stage;         /* enum stage */
     bool dropped;     /* the busy command was given up by a reset */
@@ -326,17 +326,31 @@ static const struct usb_device_ops usb_ops = {.control = msd_control,
                                               .configured = msd_configured,
                                               .unhalted = msd_unhalted};
 
+static void resized(void *opaque)
+{
+    struct usb_msd *msd = opaque;
+
+    scsi_resized(&msd->unit);
+}
+
 int usb_msd_new(struct usb_msd **out, const struct usb_msd_config *cfg)
 {
     struct usb_msd *msd = calloc(1, sizeof(*msd));
     const char *serial = cfg->serial ? cfg->serial : "000000000001";
+    struct scsi_unit_config unit = {.block = cfg->block,
+                                    .removable = cfg->removable,
+                                    .vendor = "QEMU",
+                                    .product = "QEMU HARDDISK",
+                                    .revision = "2.5+",
+                                    .serial = serial};
 
     if (!msd)
         return -ENOMEM;
     usb_device_init(&msd->usb, &descs, &usb_ops, msd);
-    scsi_disk_init(&msd->disk, cfg->block, "QEMU HARDDISK", serial, cfg->removable);
-    msd->usb.serial = msd->disk.serial;
-    msd->cmd = (struct scsi_command){.disk = &msd->disk, .ready = command_ready};
+    scsi_unit_init(&msd->unit, &unit);
+    block_on_resize(cfg->block, resized, msd);
+    msd->usb.serial = msd->unit.serial;
+    msd->cmd = (struct scsi_command){.unit = &msd->unit, .ready = command_ready};
     usb_device_reset(&msd->usb);
     *out = msd;
     return 0;
@@ -360,7 +374,7 @@ static void before_save(void *obj)
     struct usb_msd *msd = obj;
 
     if (msd->cmd.busy)
-        block_drain(msd->disk.block);
+        block_drain(msd->unit.block);
     BUG_ON(msd->cmd.busy);
 }
 
@@ -378,12 +392,12 @@ static int msd_loaded(void *obj)
         return -EINVAL;
     if (msd->stage == STAGE_OUT && (msd->at || msd->len > msd->cmd.left))
         return -EINVAL;
-    return scsi_command_loaded(&msd->cmd);
+    return scsi_unit_loaded(&msd->unit) ? -EINVAL : scsi_command_loaded(&msd->cmd);
 }
 
 static const struct state_field fields[] = {
     STATE_STRUCTS(struct usb_msd, usb, 1, usb_device_fields),
-    STATE_STRUCTS(struct usb_msd, disk, 1, scsi_disk_fields),
+    STATE_STRUCTS(struct usb_msd, unit, 1, scsi_unit_fields),
     STATE_STRUCTS(struct usb_msd, cmd, 1, scsi_command_fields),
     STATE_UINT(struct usb_msd, stage),
     STATE_BOOL(struct usb_msd, phase_error),

@@ -11,13 +11,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct ata_drive *ata_of(struct pc *pc, const struct pc_disk *d)
+/* A CD-ROM drive's. */
+static struct scsi_unit *unit_of(struct pc *pc, const struct pc_disk *d)
 {
     switch (d->cfg.bus) {
     case DISK_IDE:
-        return piix_ide_drive(pc->ide, d->unit / 2, d->unit % 2);
+        return &piix_ide_drive(pc->ide, d->unit / 2, d->unit % 2)->cd.unit;
     case DISK_AHCI:
-        return ahci_drive(pc->ahci, d->unit);
+        return &ahci_drive(pc->ahci, d->unit)->cd.unit;
     default:
         return NULL;
     }
@@ -71,8 +72,8 @@ bool media_at(struct machine *m, unsigned n, struct media_info *out)
     }
     if (d->cfg.cdrom) {
         pthread_mutex_lock(&m->vm.lock);
-        out->tray_open = ata_of(m->pc, d)->cd.tray_open;
-        out->locked = ata_cd_locked(ata_of(m->pc, d));
+        out->tray_open = unit_of(m->pc, d)->tray_open;
+        out->locked = unit_of(m->pc, d)->locked;
         pthread_mutex_unlock(&m->vm.lock);
     }
     return true;
@@ -107,15 +108,15 @@ int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err 
     if (rc || !d->cfg.cdrom)
         return rc;
     pthread_mutex_lock(&m->vm.lock);
-    if (open && !force && ata_cd_locked(ata_of(m->pc, d))) {
-        ata_cd_eject(ata_of(m->pc, d));
+    if (open && !force && unit_of(m->pc, d)->locked) {
+        scsi_eject(unit_of(m->pc, d));
         name_of(d, name, sizeof(name));
         rc = err_set(err, EBUSY,
                      "Device '%s' is locked and force was not specified, wait for tray to open and "
                      "try again",
                      name);
     } else {
-        ata_cd_tray(ata_of(m->pc, d), open);
+        scsi_move_tray(unit_of(m->pc, d), open);
     }
     pthread_mutex_unlock(&m->vm.lock);
     return rc;
@@ -126,7 +127,7 @@ static int put_in(struct pc *pc, struct pc_disk *d, struct block *blk)
 {
     if (d->cfg.bus == DISK_FLOPPY)
         return i82078_insert(pc->fdc, d->unit, blk);
-    ata_cd_change(ata_of(pc, d), blk);
+    scsi_change_disc(unit_of(pc, d), blk);
     return 0;
 }
 

@@ -78,10 +78,10 @@ static void host(struct guest *g, struct input *in, u8 op)
 
     switch (op & 7) {
     case 0:
-        ata_cd_change(cd, op & 8 ? g->blk[2] : NULL);
+        scsi_change_disc(&cd->cd.unit, op & 8 ? g->blk[2] : NULL);
         break;
     case 1:
-        ata_cd_eject(cd);
+        scsi_eject(&cd->cd.unit);
         break;
     case 2:
         g->m[op >> 3 & 1]->fail = op & 0x10 ? -EIO : 0;

@@ -598,14 +598,14 @@ static void discs_change(void)
 
     open_ide();
     d = piix_ide_drive(ide, 1, 0);
-    d->cfg.on_tray = on_tray;
+    d->cd.unit.on_tray = on_tray;
     CHECK(piix_ide_drive(ide, 1, 1) == NULL);
-    ata_cd_change(d, NULL);
+    scsi_change_disc(&d->cd.unit, NULL);
     ask(0x00, 0, 0, 0);
     CHECK_EQ(sense(), 0x023a01);
     CHECK_EQ(ask(0x4a, 1, 0, 8), 8);
     CHECK_EQ(taken[4], 3);
-    ata_cd_change(d, disc_blk);
+    scsi_change_disc(&d->cd.unit, disc_blk);
     ask(0x00, 0, 0, 0);
     CHECK_EQ(in8(&p.rig, 0x171), 0x60);
     CHECK_EQ(sense(), 0x062800);
@@ -615,10 +615,10 @@ static void discs_change(void)
     CHECK_EQ(taken[4], 2);
     CHECK_EQ(taken[5], 2);
     packet((const u8[12]){0x1e, 0, 0, 0, 1}, 0, false); /* locked */
-    CHECK(ata_cd_locked(d));
+    CHECK(d->cd.unit.locked);
     packet((const u8[12]){0x1b, 0, 0, 0, 2}, 0, false);
     CHECK_EQ(sense(), 0x055302);
-    ata_cd_eject(d);
+    scsi_eject(&d->cd.unit);
     CHECK_EQ(ask(0x4a, 1, 0, 8), 8);
     CHECK_EQ(taken[4], 1);
     CHECK_EQ(tray_moves, 0);

@@ -116,7 +116,7 @@ static void tells_of_itself(void)
     CHECK_EQ(n, 32);
     CHECK(!memcmp(buf, "\0\0\0\0\x00\x00\x00\xff\x00\x00\x02\x00\0\0\x80", 15));
     CHECK_EQ(command("\x1a\0\x3f\0\xc0\0", 6, IN, 192, &n), 0);
-    CHECK_EQ(n, 4 + 8 + 24 + 20);
+    CHECK_EQ(n, 4 + 8 + 24 + 20 + 12);
     CHECK_EQ(buf[0], n - 1);
     CHECK_EQ(buf[2], 0x10);
     CHECK_EQ(command("\x5a\x08\x08\0\0\0\0\0\xff\0", 10, IN, 255, &n), 0);
