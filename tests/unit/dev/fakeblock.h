@@ -16,6 +16,8 @@ struct block {
     struct timer timer;
     struct block_req *queue;
     unsigned flushes, discards, zeros;
+    void (*on_resize)(void *opaque);
+    void *resize_opaque;
     u8 data[256 * 1024];
 };
 
@@ -88,4 +90,10 @@ void block_drain(struct block *b)
 {
     timer_cancel(b->clk, &b->timer);
     fake_run(b);
+}
+
+void block_on_resize(struct block *b, void (*fn)(void *opaque), void *opaque)
+{
+    b->on_resize = fn;
+    b->resize_opaque = opaque;
 }

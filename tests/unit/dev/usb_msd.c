@@ -309,12 +309,28 @@ static void keeps_its_state(void)
     close_disk();
 }
 
+static void is_resized(void)
+{
+    open_disk(false, 0);
+    CHECK(disk.on_resize);
+    disk.size /= 2;
+    disk.on_resize(disk.resize_opaque);
+    CHECK_EQ(command("\x00\0\0\0\0\0", 6, OUT, 0, NULL), 1);
+    CHECK_EQ(get_sense(), 0x062a09);
+    CHECK_EQ(command("\x25\0\0\0\0\0\0\0\0\0", 10, IN, 8, NULL), 0);
+    CHECK(!memcmp(buf, "\x00\x00\x00\x7f\x00\x00\x02\x00", 8));
+    CHECK_EQ(command("\x28\0\0\0\0\x80\0\0\x01\0", 10, IN, 512, NULL), 1);
+    CHECK_EQ(get_sense(), 0x052100);
+    close_disk();
+}
+
 int main(void)
 {
     TEST_RUN(tells_of_itself);
     TEST_RUN(reads_and_writes);
     TEST_RUN(discards);
     TEST_RUN(tells_of_errors);
+    TEST_RUN(is_resized);
     TEST_RUN(knows_thirteen_cases);
     TEST_RUN(recovers);
     TEST_RUN(keeps_its_state);
