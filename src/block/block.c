@@ -16,7 +16,7 @@
 struct block {
     struct block_node *node;
     const char *format;
-    pthread_mutex_t *machine; /* not owned */
+    pthread_mutex_t *machine; /* or the device's; not owned */
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
     struct block_req *first, **last; /* waiting; lock */

@@ -3,8 +3,9 @@
  * A disk image as devices see it: requests that complete later. Worker threads do the I/O, so that
  * a slow disk stops no virtual CPU.
  *
- * block_submit is called under the machine's lock; `done` is called by a worker thread that has
- * taken that lock. The rest: any thread, without the lock where it says so.
+ * block_submit is called under the lock given when it was opened, the machine's or that of a device
+ * with one of its own; `done` is called by a worker thread that has taken it. The rest: any thread,
+ * without the lock where it says so.
  */
 #pragma once
 #include "base/base.h"
@@ -40,7 +41,7 @@ struct block_config {
 };
 
 /* Opens it, locks it against use by others (shared among readers, a writer alone) and starts its
-   workers. `lock` is the machine's. -errno with a message that names the file. Lock not held. */
+   workers. -errno with a message that names the file. Lock not held. */
 must_check int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
                           struct err *err);
 /* Ends all requests (`done` is called, and what it submits is done too), flushes, closes. Lock not

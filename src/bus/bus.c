@@ -17,6 +17,7 @@ void bus_init(struct bus *bus, const char *name, pthread_mutex_t *lock)
     memset(bus, 0, sizeof(*bus));
     bus->name = name;
     bus->lock = lock;
+    pthread_rwlock_init(&bus->moving, NULL);
 }
 
 void bus_dispose(struct bus *bus)
@@ -24,6 +25,7 @@ void bus_dispose(struct bus *bus)
     free(bus->claims);
     bus->claims = NULL;
     bus->nclaims = bus->cap = 0;
+    pthread_rwlock_destroy(&bus->moving);
 }
 
 /* The index of the first claim whose last byte is at or above addr. */
@@ -41,15 +43,8 @@ static size_t find_slot(const struct bus *bus, u64 addr)
     return lo;
 }
 
-int bus_claim(struct bus *bus, u64 first, u64 last, const struct bus_ops *ops, void *dev,
-              const char *name)
+static int insert(struct bus *bus, size_t at, const struct bus_claim *claim)
 {
-    size_t at;
-
-    BUG_ON(first > last || !ops->max_size);
-    at = find_slot(bus, first);
-    if (at < bus->nclaims && bus->claims[at].first <= last)
-        return -EEXIST;
     if (bus->nclaims == bus->cap) {
         size_t cap = bus->cap ? bus->cap * 2 : 16;
         struct bus_claim *p = realloc(bus->claims, cap * sizeof(*p));
@@ -59,9 +54,25 @@ int bus_claim(struct bus *bus, u64 first, u64 last, const struct bus_ops *ops, v
         bus->cap = cap;
     }
     memmove(&bus->claims[at + 1], &bus->claims[at], (bus->nclaims - at) * sizeof(*bus->claims));
-    bus->claims[at] = (struct bus_claim){first, last, ops, dev, name};
+    bus->claims[at] = *claim;
     bus->nclaims++;
     return 0;
+}
+
+int bus_claim(struct bus *bus, u64 first, u64 last, const struct bus_ops *ops, void *dev,
+              const char *name)
+{
+    size_t at;
+    int rc;
+
+    BUG_ON(first > last || !ops->max_size);
+    at = find_slot(bus, first);
+    if (at < bus->nclaims && bus->claims[at].first <= last)
+        return -EEXIST;
+    pthread_rwlock_wrlock(&bus->moving);
+    rc = insert(bus, at, &(struct bus_claim){first, last, ops, dev, name});
+    pthread_rwlock_unlock(&bus->moving);
+    return rc;
 }
 
 void bus_unclaim(struct bus *bus, u64 first)
@@ -69,18 +80,22 @@ void bus_unclaim(struct bus *bus, u64 first)
     size_t at = find_slot(bus, first);
 
     BUG_ON(at == bus->nclaims || bus->claims[at].first != first);
+    pthread_rwlock_wrlock(&bus->moving);
     bus->nclaims--;
     memmove(&bus->claims[at], &bus->claims[at + 1], (bus->nclaims - at) * sizeof(*bus->claims));
+    pthread_rwlock_unlock(&bus->moving);
 }
 
 void bus_release(struct bus *bus, void *dev)
 {
     size_t to = 0;
 
+    pthread_rwlock_wrlock(&bus->moving);
     for (size_t i = 0; i < bus->nclaims; i++)
         if (bus->claims[i].dev != dev)
             bus->claims[to++] = bus->claims[i];
     bus->nclaims = to;
+    pthread_rwlock_unlock(&bus->moving);
 }
 
 static const struct bus_claim *lookup(const struct bus *bus, u64 addr)
@@ -125,8 +140,23 @@ u64 bus_read(struct bus *bus, u64 addr, unsigned size)
     return val;
 }
 
+static bool write_unlocked(struct bus *bus, u64 addr, unsigned size, u64 val)
+{
+    const struct bus_claim *c;
+    bool done = false;
+
+    pthread_rwlock_rdlock(&bus->moving);
+    c = lookup(bus, addr);
+    if (c && c->ops->write_unlocked && piece_size(c, addr, size) == size)
+        done = c->ops->write_unlocked(c->dev, addr - c->first, size, val & size_mask(size));
+    pthread_rwlock_unlock(&bus->moving);
+    return done;
+}
+
 void bus_write(struct bus *bus, u64 addr, unsigned size, u64 val)
 {
+    if (likely(!bus->trace) && write_unlocked(bus, addr, size, val))
+        return;
     pthread_mutex_lock(bus->lock);
     if (unlikely(bus->trace)) {
         const struct bus_claim *c = lookup(bus, addr);

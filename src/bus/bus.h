@@ -6,7 +6,7 @@
  *
  * Every access and every claim is made under the machine's lock, which the bus takes itself
  * around an access (`lock` given at bus_init; recursive, since a device may write memory that
- * is another device).
+ * is another device). A device that has a lock of its own may take some writes without it.
  */
 #pragma once
 #include "base/base.h"
@@ -18,14 +18,20 @@ struct bus_ops {
     u64 (*read)(void *dev, u64 off, unsigned size);
     void (*write)(void *dev, u64 off, unsigned size, u64 val);
     u8 max_size; /* 1, 2, 4 or 8: the widest access the device takes */
+    /* Without the machine's lock, before `write`: true if that was all there is to do. For an
+       access within the claim and no wider than max_size. Must not wait for the machine's lock, nor
+       claim; when a claim has been removed, no call is under way any more. NULL: none is taken so.
+     */
+    bool (*write_unlocked)(void *dev, u64 off, unsigned size, u64 val);
 };
 
 struct bus_claim;
 struct bus {
     const char *name;
     pthread_mutex_t *lock;    /* not owned */
-    struct bus_claim *claims; /* sorted by first; lock */
+    struct bus_claim *claims; /* sorted by first; lock, and to change them `moving` too */
     size_t nclaims, cap;
+    pthread_rwlock_t moving; /* for reading: while a write is made without the lock */
     /* For --trace io|mmio: called after each access; NULL costs one test. */
     void (*trace)(void *opaque, const char *bus, const char *dev, u64 addr, unsigned size, u64 val,
                   bool write);

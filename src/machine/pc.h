@@ -27,8 +27,9 @@ struct pc_disk { /* one that the user asked for */
     struct machine *machine;
     unsigned unit; /* on its bus; of IDE, two to a channel */
     struct disk_config cfg;
-    struct block *block; /* NULL: an empty drive */
-    char boot[64];       /* its OpenFirmware path; "": firmware cannot boot it by name */
+    struct block *block;  /* NULL: an empty drive */
+    pthread_mutex_t lock; /* instead of the machine's: a virtio disk's */
+    char boot[64];        /* its OpenFirmware path; "": firmware cannot boot it by name */
 };
 
 struct nic_model;

@@ -29,11 +29,12 @@ static int add(struct machine *m, const char *text, struct disk_config defaults,
 
     BUG_ON(m->pc->ndisks == ARRAY_SIZE(m->pc->disk));
     d->machine = m;
+    pthread_mutex_init(&d->lock, NULL);
     d->cfg = defaults;
     rc = disk_parse(&d->cfg, text, err);
     image = disk_image(&d->cfg);
     if (!rc && d->cfg.path[0])
-        rc = block_open(&d->block, &image, &m->vm.lock, err);
+        rc = block_open(&d->block, &image, d->cfg.bus == DISK_VIRTIO ? &d->lock : &m->vm.lock, err);
     if (rc) {
         err_prefix(err, "%s", option);
         return rc;

@@ -17,6 +17,7 @@ static int add_blk(struct machine *m, struct pc_disk *d, struct err *err)
 {
     struct board_virtio_place place = {.option = "--disk"};
     struct virtio_blk_config cfg = {.block = d->block,
+                                    .lock = &d->lock,
                                     .queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES)};
     struct board_virtio *at;
     struct virtio_blk *b;

@@ -58,18 +58,21 @@ static void send_pending(struct pci_device *dev)
     }
 }
 
-void pci_msix_send(struct pci_device *dev, unsigned vector)
+bool pci_msix_send(struct pci_device *dev, unsigned vector)
 {
     struct pci_msix *x = dev->msix;
+    bool enabled;
 
-    if (!x || vector >= x->vectors)
-        return;
+    if (!x)
+        return false;
     pthread_mutex_lock(&x->lock);
-    if (x->enabled) {
+    enabled = x->enabled;
+    if (enabled && vector < x->vectors) {
         x->pending[vector / 8] |= (u8)BIT(vector % 8);
         send_pending(dev);
     }
     pthread_mutex_unlock(&x->lock);
+    return enabled;
 }
 
 void pci_msix_config_written(struct pci_device *dev)

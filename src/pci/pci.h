@@ -153,9 +153,9 @@ void pci_send_msi(struct pci_device *dev);
    all 0 and lives as long as the function. */
 void pci_add_msix(struct pci_device *dev, struct pci_msix *msix, unsigned bar, unsigned vectors);
 bool pci_msix_enabled(const struct pci_device *dev);
-/* Sends it, or leaves it pending while it is masked. Harmless for a vector that there is not, or
-   while MSI-X is off. Any thread. */
-void pci_msix_send(struct pci_device *dev, unsigned vector);
+/* Sends it, or leaves it pending while it is masked; harmless for a vector that there is not.
+   False: MSI-X is off, and nothing was done. Any thread. */
+bool pci_msix_send(struct pci_device *dev, unsigned vector);
 
 /* Drives the function's INTx. A device with MSI looks at pci_msi_enabled first. */
 void pci_set_intx(struct pci_device *dev, bool level);

@@ -4,8 +4,9 @@
  * image and guest memory directly where it is contiguous, by a buffer where it is in small parts.
  * Left out: secure erase, lifetime, zoned devices, the legacy SCSI commands.
  *
- * Runs under the machine's lock. A reset waits for what is in flight, since that reaches guest
- * memory; it lets go of the lock meanwhile.
+ * Under the device's lock, or the machine's where it has none; the image's requests end under the
+ * same. A reset waits for what is in flight, since that reaches guest memory; it lets go of that
+ * lock meanwhile.
  */
 #include "base/le.h"
 #include "virtio/blk_priv.h"
@@ -137,6 +138,7 @@ int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
                                .opaque = b,
                                .mem = mem,
                                .clk = clk,
+                               .lock = cfg->lock,
                                .config_len = CFG_LEN};
 
     if (!b)

@@ -10,10 +10,11 @@
 struct virtio_blk;
 
 struct virtio_blk_config {
-    struct block *block; /* not owned: close it first, then free the device */
-    unsigned queues;     /* 1 to VIRTIO_BLK_QUEUES */
-    const char *serial;  /* what GET_ID answers, cut at VIRTIO_BLK_ID_MAX; NULL: nothing */
-    bool packed;         /* offer packed rings */
+    struct block *block;   /* not owned: close it first, then free the device */
+    pthread_mutex_t *lock; /* of its own, and the image's; NULL: both use the machine's */
+    unsigned queues;       /* 1 to VIRTIO_BLK_QUEUES */
+    const char *serial;    /* what GET_ID answers, cut at VIRTIO_BLK_ID_MAX; NULL: nothing */
+    bool packed;           /* offer packed rings */
 };
 
 /* -ENOMEM. */

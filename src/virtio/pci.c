@@ -3,7 +3,11 @@
  * virtio over PCI (VIRTIO 1.2, section 4.1): identity, capabilities, interrupts. A device is
  * transitional, with the legacy interface in I/O space at base address 0, or modern alone; MSI-X,
  * one vector for each queue and one for changes of the configuration, is at base address 1, the
- * modern interface at 4. Left out: shared memory regions. Runs under the machine's lock.
+ * modern interface at 4. Left out: shared memory regions.
+ *
+ * Registers are used under the machine's lock, then the device's; notifications need the latter
+ * alone, as do interrupts by MSI-X. A wire is driven under the machine's lock: a device with a lock
+ * of its own has it done by a timer.
  */
 #include "base/le.h"
 #include "virtio/pci_priv.h"
@@ -29,6 +33,7 @@
 #define ISR_QUEUE  1u
 #define ISR_CONFIG 2u
 
+/* Machine's lock held, and the device's. */
 static void drive_line(struct virtio_pci *v)
 {
     pci_set_intx(&v->pci, v->isr && !pci_msix_enabled(&v->pci));
@@ -36,12 +41,22 @@ static void drive_line(struct virtio_pci *v)
 
 static void interrupt(struct virtio_pci *v, u8 isr, u16 vector)
 {
-    if (pci_msix_enabled(&v->pci)) {
-        pci_msix_send(&v->pci, vector); /* VIRTIO_NO_VECTOR is beyond them */
+    if (pci_msix_send(&v->pci, vector)) /* VIRTIO_NO_VECTOR is beyond them */
         return;
-    }
     v->isr |= isr;
+    if (v->dev->lock)
+        timer_set(v->dev->clk, &v->line, clock_now(v->dev->clk));
+    else
+        drive_line(v);
+}
+
+static void on_line(void *opaque)
+{
+    struct virtio_pci *v = opaque;
+
+    virtio_lock(v->dev);
     drive_line(v);
+    virtio_unlock(v->dev);
 }
 
 static void queue_interrupt(void *opaque, struct virtq *q)
@@ -124,8 +139,10 @@ static void config_written(void *opaque, unsigned off, unsigned size)
     if (len)
         virtio_pci_modern_ops.write(v, at, len,
                                     le32(v->pci.config + v->access_cap + 16) & size_mask(len));
+    virtio_lock(v->dev);
     virtio_set_dma(v->dev, le16(v->pci.config + PCI_COMMAND) & PCI_COMMAND_BME);
     drive_line(v);
+    virtio_unlock(v->dev);
 }
 
 static const struct pci_device_ops pci_ops = {.config_written = config_written,
@@ -207,6 +224,7 @@ int virtio_pci_new(struct virtio_pci **out, struct pci_bus *bus, u8 devfn, struc
     if (!v)
         return -ENOMEM;
     v->dev = dev;
+    timer_init(&v->line, on_line, v);
     rc = pci_device_init(&v->pci, bus, devfn, &ids, &pci_ops, v);
     if (rc) {
         free(v);
@@ -229,16 +247,21 @@ int virtio_pci_new(struct virtio_pci **out, struct pci_bus *bus, u8 devfn, struc
 void virtio_pci_reset(struct virtio_pci *v)
 {
     pci_device_reset(&v->pci);
+    virtio_lock(v->dev);
     reset_registers(v);
     virtio_set_dma(v->dev, false);
     virtio_reset(v->dev);
+    virtio_unlock(v->dev);
 }
 
 void virtio_pci_free(struct virtio_pci *v)
 {
     if (!v)
         return;
+    virtio_lock(v->dev);
     virtio_connect(v->dev, NULL, NULL);
+    virtio_unlock(v->dev);
+    timer_cancel(v->dev->clk, &v->line);
     pci_device_dispose(&v->pci);
     free(v);
 }
@@ -264,8 +287,10 @@ static int loaded(void *opaque)
     if (rc || v->isr & ~(ISR_QUEUE | ISR_CONFIG) ||
         (v->config_vector >= v->msix.vectors && v->config_vector != VIRTIO_NO_VECTOR))
         return -EINVAL;
+    virtio_lock(v->dev);
     virtio_set_dma(v->dev, le16(v->pci.config + PCI_COMMAND) & PCI_COMMAND_BME);
     drive_line(v);
+    virtio_unlock(v->dev);
     return 0;
 }
 

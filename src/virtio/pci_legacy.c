@@ -21,9 +21,8 @@ static unsigned header(const struct virtio_pci *v)
     return pci_msix_enabled(&v->pci) ? 0x18 : 0x14;
 }
 
-static u64 legacy_read(void *opaque, u64 off, unsigned size)
+static u64 read_any(struct virtio_pci *v, u64 off, unsigned size)
 {
-    struct virtio_pci *v = opaque;
     const struct virtq *q = virtio_pci_queue(v);
 
     if (off >= header(v))
@@ -52,6 +51,17 @@ static u64 legacy_read(void *opaque, u64 off, unsigned size)
     }
 }
 
+static u64 legacy_read(void *opaque, u64 off, unsigned size)
+{
+    struct virtio_pci *v = opaque;
+    u64 val;
+
+    virtio_lock(v->dev);
+    val = read_any(v, off, size);
+    virtio_unlock(v->dev);
+    return val;
+}
+
 /* Page 0 for a queue resets the device, as drivers do when they go. */
 static void write_pfn(struct virtio_pci *v, u32 pfn)
 {
@@ -63,9 +73,8 @@ static void write_pfn(struct virtio_pci *v, u32 pfn)
         virtq_set_legacy(q, pfn);
 }
 
-static void legacy_write(void *opaque, u64 off, unsigned size, u64 val)
+static void write_any(struct virtio_pci *v, u64 off, unsigned size, u64 val)
 {
-    struct virtio_pci *v = opaque;
     struct virtq *q = virtio_pci_queue(v);
 
     if (off >= header(v)) {
@@ -98,5 +107,23 @@ static void legacy_write(void *opaque, u64 off, unsigned size, u64 val)
     }
 }
 
-const struct bus_ops virtio_pci_legacy_ops = {
-    .read = legacy_read, .write = legacy_write, .max_size = 4};
+static void legacy_write(void *opaque, u64 off, unsigned size, u64 val)
+{
+    struct virtio_pci *v = opaque;
+
+    virtio_lock(v->dev);
+    write_any(v, off, size, val);
+    virtio_unlock(v->dev);
+}
+
+static bool legacy_write_unlocked(void *opaque, u64 off, unsigned size, u64 val)
+{
+    struct virtio_pci *v = opaque;
+
+    return off == QUEUE_NOTIFY && virtio_notify_unlocked(v->dev, (u16)val);
+}
+
+const struct bus_ops virtio_pci_legacy_ops = {.read = legacy_read,
+                                              .write = legacy_write,
+                                              .max_size = 4,
+                                              .write_unlocked = legacy_write_unlocked};

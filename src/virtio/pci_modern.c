@@ -128,9 +128,8 @@ static void write_common(struct virtio_pci *v, unsigned off, unsigned size, u32 
     }
 }
 
-static u64 modern_read(void *opaque, u64 off, unsigned size)
+static u64 read_any(struct virtio_pci *v, u64 off, unsigned size)
 {
-    struct virtio_pci *v = opaque;
     u8 common[COMMON_CFG_LEN] = {0};
     u32 val = 0;
 
@@ -147,17 +146,44 @@ static u64 modern_read(void *opaque, u64 off, unsigned size)
     return val;
 }
 
+static u64 modern_read(void *opaque, u64 off, unsigned size)
+{
+    struct virtio_pci *v = opaque;
+    u64 val;
+
+    virtio_lock(v->dev);
+    val = read_any(v, off, size);
+    virtio_unlock(v->dev);
+    return val;
+}
+
+static u32 queue_at(u64 off)
+{
+    return (u32)(off - MODERN_NOTIFY) / NOTIFY_STRIDE;
+}
+
 static void modern_write(void *opaque, u64 off, unsigned size, u64 val)
 {
     struct virtio_pci *v = opaque;
 
+    virtio_lock(v->dev);
     if (off >= MODERN_NOTIFY)
-        virtio_notify(v->dev, (u32)(off - MODERN_NOTIFY) / NOTIFY_STRIDE);
+        virtio_notify(v->dev, queue_at(off));
     else if (off >= MODERN_DEVICE)
         virtio_config_write(v->dev, off - MODERN_DEVICE, size, (u32)val);
     else if (off + size <= COMMON_CFG_LEN)
         write_common(v, (unsigned)off, size, (u32)val);
+    virtio_unlock(v->dev);
 }
 
-const struct bus_ops virtio_pci_modern_ops = {
-    .read = modern_read, .write = modern_write, .max_size = 4};
+static bool modern_write_unlocked(void *opaque, u64 off, unsigned size, u64 val)
+{
+    struct virtio_pci *v = opaque;
+
+    return off >= MODERN_NOTIFY && virtio_notify_unlocked(v->dev, queue_at(off));
+}
+
+const struct bus_ops virtio_pci_modern_ops = {.read = modern_read,
+                                              .write = modern_write,
+                                              .max_size = 4,
+                                              .write_unlocked = modern_write_unlocked};

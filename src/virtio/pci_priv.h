@@ -20,6 +20,7 @@ struct virtio_pci {
     u32 device_select, driver_select;
     u16 queue_select, config_vector;
     u8 isr;
+    struct timer line; /* to drive INTx under the machine's lock */
 };
 
 /* pci.c */

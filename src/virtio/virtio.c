@@ -15,11 +15,13 @@ static void on_go_on(void *opaque)
 {
     struct virtio *dev = opaque;
 
+    virtio_lock(dev);
     for (unsigned n = 0; n < dev->nqueues; n++)
         if (dev->queue[n].starved) {
             dev->queue[n].starved = false;
             virtio_notify(dev, n);
         }
+    virtio_unlock(dev);
 }
 
 void virtio_go_on(struct virtq *q)
@@ -44,6 +46,7 @@ void virtio_init(struct virtio *dev, const struct virtio_init *init)
     dev->opaque = init->opaque;
     dev->mem = init->mem;
     dev->clk = init->clk;
+    dev->lock = init->lock;
     timer_init(&dev->go_on, on_go_on, dev);
     dev->offered = init->features | FEATURES_ALWAYS;
     if (init->ops->queue_reset)
@@ -217,6 +220,16 @@ void virtio_notify(struct virtio *dev, u32 n)
     q->budget = q->size;
     dev->ops->notify(dev->opaque, q);
     q->budget = VIRTQ_NO_LIMIT;
+}
+
+bool virtio_notify_unlocked(struct virtio *dev, u32 n)
+{
+    if (!dev->lock)
+        return false;
+    pthread_mutex_lock(dev->lock);
+    virtio_notify(dev, n);
+    pthread_mutex_unlock(dev->lock);
+    return true;
 }
 
 void virtio_queue_reset(struct virtio *dev, struct virtq *q)

@@ -6,7 +6,9 @@
  * other. The guest's driver is hostile: one that breaks the rules of a queue finds
  * DEVICE_NEEDS_RESET set, and its queues stand still until it resets the device.
  *
- * Under the machine's lock, but for what says otherwise.
+ * Under the machine's lock, but for what says otherwise. A device that is served by threads of its
+ * own has a lock that is taken after the machine's and guards all of it; its functions are called
+ * under that one, and under the machine's too where they are a transport's or a timer's.
  */
 #pragma once
 #include "base/state.h"
@@ -65,7 +67,8 @@ struct virtio_ops {
     void (*config_written)(void *opaque, unsigned off, unsigned size);
 };
 
-/* How the device interrupts: the transport's. Any thread that holds the machine's lock. */
+/* How the device interrupts: the transport's. Under the device's lock; the machine's may not be
+   waited for. */
 struct virtio_transport {
     void (*queue_interrupt)(void *opaque, struct virtq *q);
     void (*config_interrupt)(void *opaque);
@@ -79,6 +82,7 @@ struct virtio { /* embedded in a device */
     void *opaque;
     struct mem *mem;
     struct clock *clk;
+    pthread_mutex_t *lock; /* its own; NULL: the machine's is enough */
     struct timer go_on;
 
     const struct virtio_transport *transport; /* NULL: none yet */
@@ -106,6 +110,7 @@ struct virtio_init {
     void *opaque;
     struct mem *mem;
     struct clock *clk;
+    pthread_mutex_t *lock; /* not owned; NULL: it is used under the machine's */
     u64 features; /* of the type, and VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER where wanted */
     unsigned config_len;
 };
@@ -117,6 +122,19 @@ struct virtq *virtio_add_queue(struct virtio *dev, u16 size);
 void virtio_dispose(struct virtio *dev);
 /* As after power-on, also while requests are in flight. May let go of the machine's lock. */
 void virtio_reset(struct virtio *dev);
+
+/* Where the machine's lock is not enough, or not held. */
+static inline void virtio_lock(struct virtio *dev)
+{
+    if (dev->lock)
+        pthread_mutex_lock(dev->lock);
+}
+
+static inline void virtio_unlock(struct virtio *dev)
+{
+    if (dev->lock)
+        pthread_mutex_unlock(dev->lock);
+}
 
 static inline bool virtio_has(const struct virtio *dev, unsigned feature)
 {
@@ -150,6 +168,8 @@ struct virtq *virtio_queue(struct virtio *dev, u32 n);
 /* The device's turn with a queue: it takes at most as many buffers as the queue has descriptors,
    since other CPUs may make new ones available all the while; with the rest it goes on by timer. */
 void virtio_notify(struct virtio *dev, u32 n);
+/* The same, with no lock held. False: the device wants the machine's. */
+bool virtio_notify_unlocked(struct virtio *dev, u32 n);
 void virtio_go_on(struct virtq *q);
 void virtio_queue_reset(struct virtio *dev, struct virtq *q);
 

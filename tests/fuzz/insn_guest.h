@@ -332,7 +332,8 @@ static void device_write(void *dev, u64 off, unsigned size, u64 val)
     memcpy(d->reg + (off & 0x78), &val, size);
 }
 
-static const struct bus_ops device_ops = {device_read, device_write, 4};
+static const struct bus_ops device_ops = {
+    .read = device_read, .write = device_write, .max_size = 4};
 
 static void on_intr(void *cpu)
 {

@@ -42,8 +42,10 @@ static void dev_write(void *opaque, u64 off, unsigned size, u64 val)
         d->log[d->n++] = (struct access){off, val, size, true};
 }
 
-static const struct bus_ops ops1 = {dev_read, dev_write, 1}, ops2 = {dev_read, dev_write, 2},
-                            ops4 = {dev_read, dev_write, 4}, ops8 = {dev_read, dev_write, 8};
+static const struct bus_ops ops1 = {.read = dev_read, .write = dev_write, .max_size = 1};
+static const struct bus_ops ops2 = {.read = dev_read, .write = dev_write, .max_size = 2};
+static const struct bus_ops ops4 = {.read = dev_read, .write = dev_write, .max_size = 4};
+static const struct bus_ops ops8 = {.read = dev_read, .write = dev_write, .max_size = 8};
 
 static void rig_open(struct rig *r)
 {
@@ -185,7 +187,7 @@ static void release_takes_all_claims_of_a_device(void)
 
 static void a_missing_direction_reads_ones_and_drops_writes(void)
 {
-    static const struct bus_ops none = {NULL, NULL, 4};
+    static const struct bus_ops none = {.max_size = 4};
     struct rig r;
 
     rig_open(&r);
@@ -239,7 +241,7 @@ static void loop_write(void *opaque, u64 off, unsigned size, u64 val)
 
 static void accesses_nest(void)
 {
-    static const struct bus_ops ops = {dev_read, loop_write, 4};
+    static const struct bus_ops ops = {.read = dev_read, .write = loop_write, .max_size = 4};
     struct rig r;
 
     rig_open(&r);
@@ -249,6 +251,51 @@ static void accesses_nest(void)
     CHECK_EQ(r.a.n, 4);
     CHECK(logged(&r.a, 0, 0, 4, true, 0));
     CHECK(logged(&r.a, 3, 0, 4, true, 3));
+    rig_close(&r);
+}
+
+/* A device that takes writes to its upper half without the lock. */
+static bool upper_half(void *opaque, u64 off, unsigned size, u64 val)
+{
+    if (off < 8)
+        return false;
+    dev_write(opaque, off, size, val);
+    return true;
+}
+
+static const struct bus_ops quick = {
+    .read = dev_read, .write = dev_write, .max_size = 4, .write_unlocked = upper_half};
+
+static void *write_upper(void *opaque)
+{
+    struct rig *r = opaque;
+
+    bus_write(&r->bus, 0x18, 4, 0xffffffff00000001);
+    bus_write(&r->bus, 0x1c, 2, 2);
+    return NULL;
+}
+
+static void some_writes_need_no_lock(void)
+{
+    pthread_t other;
+    struct rig r;
+
+    rig_open(&r);
+    CHECK_EQ(bus_claim(&r.bus, 0x10, 0x1f, &quick, &r.a, "a"), 0);
+    pthread_mutex_lock(&r.lock);
+    pthread_create(&other, NULL, write_upper, &r);
+    pthread_join(other, NULL);
+    CHECK(logged(&r.a, 0, 8, 4, true, 1));
+    CHECK(logged(&r.a, 1, 12, 2, true, 2));
+    pthread_mutex_unlock(&r.lock);
+    bus_write(&r.bus, 0x10, 4, 3); /* not taken so */
+    CHECK(logged(&r.a, 2, 0, 4, true, 3));
+    bus_write(&r.bus, 0x1e, 4, 4); /* beyond its end: in parts */
+    CHECK(logged(&r.a, 3, 14, 2, true, 4));
+    CHECK_EQ(r.a.n, 4);
+    bus_release(&r.bus, &r.a);
+    bus_write(&r.bus, 0x18, 4, 5);
+    CHECK_EQ(r.a.n, 4);
     rig_close(&r);
 }
 
@@ -264,5 +311,6 @@ int main(void)
     TEST_RUN(a_missing_direction_reads_ones_and_drops_writes);
     TEST_RUN(tracing_shows_the_access_as_the_cpu_made_it);
     TEST_RUN(accesses_nest);
+    TEST_RUN(some_writes_need_no_lock);
     return test_result();
 }

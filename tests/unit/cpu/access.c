@@ -42,7 +42,7 @@ static void dev_write(void *opaque, u64 off, unsigned size, u64 val)
     memcpy(dev.reg + off, &val, size);
 }
 
-static const struct bus_ops dev_ops = {dev_read, dev_write, 8};
+static const struct bus_ops dev_ops = {.read = dev_read, .write = dev_write, .max_size = 8};
 
 static void map(struct guest *g, gva_t va, u64 entry)
 {

@@ -26,7 +26,7 @@ static u64 dev_read(void *opaque, u64 off, unsigned size)
     return val;
 }
 
-static const struct bus_ops dev_ops = {dev_read, NULL, 1};
+static const struct bus_ops dev_ops = {.read = dev_read, .max_size = 1};
 
 static void map(struct guest *g, gva_t va, u64 entry)
 {

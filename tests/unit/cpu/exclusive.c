@@ -163,7 +163,7 @@ static void dev_write(void *opaque, u64 off, unsigned size, u64 val)
     device_reg = val;
 }
 
-static const struct bus_ops dev_ops = {dev_read, dev_write, 8};
+static const struct bus_ops dev_ops = {.read = dev_read, .write = dev_write, .max_size = 8};
 
 static void device_round(struct crowd *w, struct vcpu *c, unsigned n)
 {

@@ -30,7 +30,7 @@ static void dev_write(void *opaque, u64 off, unsigned size, u64 val)
     dev.writes++;
 }
 
-static const struct bus_ops dev_ops = {dev_read, dev_write, 4};
+static const struct bus_ops dev_ops = {.read = dev_read, .write = dev_write, .max_size = 4};
 
 /* 32-bit code at level 0 without paging; every exception goes to a HLT. */
 static struct guest *open_guest(void)
