@@ -124,7 +124,12 @@ struct arg { /* one option of the command line, taken apart */
     const struct option_def *def;
     const char *value;
     enum config_help help;
+    bool image; /* no option: an image's name, which is the value of --disk, nearly */
 };
+
+/* For what Debian and its like have drivers for. */
+static const char image_bus[] = ",bus=virtio", image_net[] = "user,model=virtio";
+#define IMAGE_MEMORY GiB
 
 /* Takes the option at argv[*i] and moves *i past it. */
 static int next_arg(int argc, char *const *argv, int *i, struct arg *arg, struct err *err)
@@ -134,6 +139,10 @@ static int next_arg(int argc, char *const *argv, int *i, struct arg *arg, struct
     size_t len;
 
     *arg = (struct arg){.help = CONFIG_NO_HELP};
+    if (*text && *text != '-') {
+        *arg = (struct arg){option_find("disk", 4), text, CONFIG_NO_HELP, true};
+        return 0;
+    }
     if (!strcmp(text, "--help") || !strcmp(text, "-h")) {
         arg->help = CONFIG_HELP;
         return 0;
@@ -165,6 +174,45 @@ static int next_arg(int argc, char *const *argv, int *i, struct arg *arg, struct
     return 0;
 }
 
+/* The image's name as a value of --disk: commas are written twice there. NULL: no memory. */
+static char *image_disk(const char *name)
+{
+    char *disk = malloc(2 * strlen(name) + sizeof(image_bus)), *to = disk;
+
+    if (!disk)
+        return NULL;
+    for (; *name; name++) {
+        if (*name == ',')
+            *to++ = ',';
+        *to++ = *name;
+    }
+    strcpy(to, image_bus);
+    return disk;
+}
+
+/* What a machine has that is given an image, and where nothing else is said. */
+static int image_defaults(struct machine_config *cfg, struct err *err)
+{
+    const struct option_def *net = option_find("net", 3);
+
+    cfg->memory = IMAGE_MEMORY;
+    cfg->rng = true;
+    cfg->has_balloon = true;
+    return net->set(cfg, net, image_net, err);
+}
+
+static int set_arg(struct machine_config *cfg, const struct arg *arg, struct err *err)
+{
+    char *disk = arg->image ? image_disk(arg->value) : NULL;
+    int rc;
+
+    if (arg->image && !disk)
+        return err_set(err, ENOMEM, "out of memory");
+    rc = arg->def->set(cfg, arg->def, disk ? disk : arg->value, err);
+    free(disk);
+    return rc;
+}
+
 static int apply_arg(struct machine_config *cfg, const struct arg *arg, u64 *seen, struct err *err)
 {
     u64 bit = BIT64(arg->def - option_at(0));
@@ -173,40 +221,47 @@ static int apply_arg(struct machine_config *cfg, const struct arg *arg, u64 *see
     if (arg->def->max && !(*seen & bit))
         option_clear(cfg, arg->def);
     *seen |= bit;
-    rc = arg->def->set(cfg, arg->def, arg->value, err);
+    rc = set_arg(cfg, arg, err);
     if (rc)
         err_prefix(err, "--%s", arg->def->name);
+    return rc;
+}
+
+/* Whether the command line can be read at all, and asks for help or has an image in it. */
+static int look_over(int argc, char *const *argv, enum config_help *help, bool *image,
+                     struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 1; i < argc && !rc && *help == CONFIG_NO_HELP;) {
+        struct arg arg;
+        rc = next_arg(argc, argv, &i, &arg, err);
+        *help = arg.help;
+        *image |= arg.image;
+    }
     return rc;
 }
 
 int config_parse_args(struct machine_config *cfg, int argc, char *const *argv,
                       enum config_help *help, struct err *err)
 {
+    bool image = false;
     u64 seen = 0;
-    int rc;
+    int rc = look_over(argc, argv, help, &image, err);
 
-    /* First the files, and whether the command line can be read at all. */
-    for (int i = 1; i < argc;) {
-        struct arg arg;
-        rc = next_arg(argc, argv, &i, &arg, err);
-        if (rc)
-            return rc;
-        if (arg.help) {
-            *help = arg.help;
-            return 0;
+    if (!rc && *help == CONFIG_NO_HELP && image)
+        rc = image_defaults(cfg, err);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        for (int i = 1; i < argc && !rc && *help == CONFIG_NO_HELP;) {
+            struct arg arg;
+            rc = next_arg(argc, argv, &i, &arg, err);
+            if (!rc && !pass && !arg.def->set)
+                rc = read_file(cfg, arg.value, err);
+            if (!rc && pass && arg.def->set)
+                rc = apply_arg(cfg, &arg, &seen, err);
         }
-        if (!arg.def->set && (rc = read_file(cfg, arg.value, err)))
-            return rc;
     }
-    for (int i = 1; i < argc;) {
-        struct arg arg;
-        rc = next_arg(argc, argv, &i, &arg, err);
-        if (!rc && arg.def->set)
-            rc = apply_arg(cfg, &arg, &seen, err);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    return rc;
 }
 
 int config_check(const struct machine_config *cfg, struct err *err)
@@ -214,7 +269,8 @@ int config_check(const struct machine_config *cfg, struct err *err)
     if (!cfg->kernel && !machine_is_pc(cfg))
         return err_set(
             err, EINVAL,
-            "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc");
+            "nothing to boot; name a disk image, or say --cdrom, --floppy or --kernel FILE, or "
+            "--machine pc");
     if (cfg->trace_file && !cfg->trace)
         return err_set(err, EINVAL, "--trace-file without --trace: nothing would be logged");
     return 0;

@@ -332,8 +332,9 @@ static int print_help(enum config_help help)
         config_print_trace_kinds(stdout);
         break;
     default:
-        printf("Usage: domus run [OPTION…]\nBoots a disk, a CD-ROM or a kernel in a virtual "
-               "machine.\n\n");
+        printf("Usage: domus run [IMAGE…] [OPTION…]\nBoots a disk image, a CD-ROM or a kernel in a "
+               "virtual machine. An IMAGE is a\ndisk by virtio, and brings a network "
+               "and 1G of memory unless options say otherwise.\n\n");
         config_print_options(stdout);
         printf("\nOn a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.\n");
     }

@@ -78,10 +78,38 @@ static void defaults(void)
     CHECK_EQ(p.cfg.cpus, 1);
     CHECK_EQ(p.cfg.nserial, 0);
     CHECK_EQ(config_check(&p.cfg, &p.err), -EINVAL);
-    CHECK(
-        equal(p.err.text,
-              "nothing to boot; say --disk, --cdrom, --floppy or --kernel FILE, or --machine pc"));
+    CHECK(equal(p.err.text,
+                "nothing to boot; name a disk image, or say --cdrom, --floppy or --kernel FILE, or "
+                "--machine pc"));
     config_dispose(&p.cfg);
+}
+
+/* An image's name brings defaults, which options and files override wherever they stand. */
+static void image(void)
+{
+    struct parse p = args("a,b.qcow2 --disk second.img");
+
+    CHECK_EQ(p.rc, 0);
+    CHECK_EQ(p.cfg.ndisks, 2);
+    CHECK(equal(p.cfg.disk[0], "a,,b.qcow2,bus=virtio") && equal(p.cfg.disk[1], "second.img"));
+    CHECK_EQ(p.cfg.nnets, 1);
+    CHECK(equal(p.cfg.net[0], "user,model=virtio"));
+    CHECK_EQ(p.cfg.memory, GiB);
+    CHECK(p.cfg.rng && p.cfg.has_balloon && !p.cfg.balloon);
+    CHECK_EQ(config_check(&p.cfg, &p.err), 0);
+    config_dispose(&p.cfg);
+    p = args("--memory 64M --net none x.img --balloon 1M");
+    CHECK_EQ(p.rc, 0);
+    CHECK_EQ(p.cfg.memory, 64 * MiB);
+    CHECK_EQ(p.cfg.balloon, MiB);
+    CHECK_EQ(p.cfg.nnets, 1);
+    CHECK(equal(p.cfg.net[0], "none"));
+    config_dispose(&p.cfg);
+    p = args("x.img --help");
+    CHECK(!p.rc && p.help == CONFIG_HELP && !p.cfg.ndisks && !p.cfg.nnets);
+    config_dispose(&p.cfg);
+    check_error(args("x.img --machine apple"),
+                "--machine: no machine 'apple'; there are pc and micro");
 }
 
 static void all_options(void)
@@ -139,7 +167,6 @@ static void wrong_options(void)
     check_error(args("--kernl k"), "unknown option '--kernl'; did you mean '--kernel'?");
     check_error(args("--mem 1G"), "unknown option '--mem'; did you mean '--memory'?");
     check_error(args("--frobnicate"), "unknown option '--frobnicate'");
-    check_error(args("kernel"), "'kernel' is not an option; options start with --");
     check_error(args("-k"), "'-k' is not an option; options start with --");
     check_error(args("--"), "'--' is not an option; options start with --");
     check_error(args("--kernel"), "--kernel needs a value: FILE");
@@ -246,6 +273,7 @@ int main(void)
 {
     TEST_RUN(empty_drives);
     TEST_RUN(defaults);
+    TEST_RUN(image);
     TEST_RUN(all_options);
     TEST_RUN(sizes);
     TEST_RUN(wrong_options);
