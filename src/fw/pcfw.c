@@ -24,6 +24,10 @@
 #define NAME_LEN    56u
 #define TABLES_AT   64u /* of the block that acpi_build makes: behind the RSDP */
 
+#define TABLE_CHECKSUM 9u /* offsets; the RSDP's first is of its first 20 bytes */
+#define RSDP_CHECKSUM  8u
+#define RSDP_CHECKSUM2 32u
+
 #define ZONE_HIGH 1u
 #define ZONE_FSEG 2u
 
@@ -65,6 +69,11 @@ static void add_checksum(struct buf *b, const char *file, u32 at, u32 first, u32
     buf_zero(b, begin + COMMAND_LEN - b->len);
 }
 
+static bool has_checksum(const struct acpi_table *t)
+{
+    return strcmp(t->sig, "FACS") != 0;
+}
+
 static void build_loader(struct buf *b, const struct acpi_tables *t)
 {
     allocate(b, RSDP_FILE, 16, ZONE_FSEG);
@@ -73,22 +82,29 @@ static void build_loader(struct buf *b, const struct acpi_tables *t)
         add_pointer(b, TABLES_FILE, (u32)(t->pointer[n].at - TABLES_AT), t->pointer[n].size);
     for (unsigned n = 0; n < t->n; n++) {
         u32 at = (u32)(t->table[n].at - TABLES_AT);
-        if (strcmp(t->table[n].sig, "FACS") != 0)
-            add_checksum(b, TABLES_FILE, at + 9, at, (u32)t->table[n].len);
+        if (has_checksum(&t->table[n]))
+            add_checksum(b, TABLES_FILE, at + TABLE_CHECKSUM, at, (u32)t->table[n].len);
     }
     add_pointer(b, RSDP_FILE, 16, 4);
     add_pointer(b, RSDP_FILE, 24, 8);
-    add_checksum(b, RSDP_FILE, 8, 0, 20);
-    add_checksum(b, RSDP_FILE, 32, 0, ACPI_RSDP_LEN);
+    add_checksum(b, RSDP_FILE, RSDP_CHECKSUM, 0, 20);
+    add_checksum(b, RSDP_FILE, RSDP_CHECKSUM2, 0, ACPI_RSDP_LEN);
 }
 
-/* Pointers as offsets in TABLES_FILE. */
+/*
+ * Pointers as offsets in TABLES_FILE. Checksums as zeros: OVMF sums up the byte itself with the
+ * table, and puts the result in its place.
+ */
 static void make_relative(struct acpi_tables *t)
 {
     for (unsigned n = 0; n < t->npointers; n++) {
         u8 *p = t->buf.data + t->pointer[n].at;
         put_le32(p, le32(p) - TABLES_AT);
     }
+    for (unsigned n = 0; n < t->n; n++)
+        if (has_checksum(&t->table[n]))
+            t->buf.data[t->table[n].at + TABLE_CHECKSUM] = 0;
+    t->buf.data[RSDP_CHECKSUM] = t->buf.data[RSDP_CHECKSUM2] = 0;
     put_le32(t->buf.data + 16, le32(t->buf.data + 16) - TABLES_AT);
     put_le32(t->buf.data + 24, le32(t->buf.data + 24) - TABLES_AT);
 }
