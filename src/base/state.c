@@ -61,13 +61,16 @@ static bool save_pages(struct state_stream *s, const struct state_field *f, u8 *
 static bool save_fields(struct state_stream *s, const struct state_field *f, u8 *obj)
 {
     for (; f->name; f++) {
-        if (f->kind == STATE_KIND_PAGES && !save_pages(s, f, obj))
+        u8 *p = obj + f->offset;
+        bool ok = true;
+        if (f->kind == STATE_KIND_PAGES)
+            ok = save_pages(s, f, obj);
+        else if (f->kind != STATE_KIND_STRUCT)
+            ok = put(s, p, (size_t)f->size * f->count);
+        for (u32 n = 0; n < f->count && ok && f->kind == STATE_KIND_STRUCT; n++)
+            ok = save_fields(s, f->fields, p + (size_t)n * f->size);
+        if (!ok)
             return false;
-        for (u32 n = 0; n < f->count; n++) {
-            u8 *p = obj + f->offset + (size_t)n * f->size;
-            if (f->kind == STATE_KIND_STRUCT ? !save_fields(s, f->fields, p) : !put(s, p, f->size))
-                return false;
-        }
     }
     return true;
 }
@@ -127,6 +130,21 @@ static int load_pages(struct state_stream *s, const struct state_field *f, u8 *o
     }
 }
 
+static int load_elements(struct state_stream *s, const struct state_field *f, u8 *obj,
+                         struct err *err)
+{
+    size_t len = (size_t)f->size * f->count;
+    const u8 *p = take(s, len);
+
+    if (!p)
+        return err_set(err, EINVAL, "%s: the section is too short", f->name);
+    for (u32 n = 0; n < f->count && f->kind == STATE_KIND_BOOL; n++)
+        if (p[n] > 1)
+            return err_set(err, EINVAL, "%s: %u is neither 0 nor 1", f->name, p[n]);
+    memcpy(obj + f->offset, p, len);
+    return 0;
+}
+
 static int load_fields(struct state_stream *s, const struct state_field *f, u16 version, u8 *obj,
                        struct err *err)
 {
@@ -137,20 +155,10 @@ static int load_fields(struct state_stream *s, const struct state_field *f, u16 
             continue;
         if (f->kind == STATE_KIND_PAGES)
             rc = load_pages(s, f, obj, err);
-        for (u32 n = 0; n < f->count && !rc; n++) {
-            u8 *to = obj + f->offset + (size_t)n * f->size;
-            const u8 *p;
-            if (f->kind == STATE_KIND_STRUCT) {
-                rc = load_fields(s, f->fields, version, to, err);
-                continue;
-            }
-            p = take(s, f->size);
-            if (!p)
-                return err_set(err, EINVAL, "%s: the section is too short", f->name);
-            if (f->kind == STATE_KIND_BOOL && *p > 1)
-                return err_set(err, EINVAL, "%s: %u is neither 0 nor 1", f->name, *p);
-            memcpy(to, p, f->size);
-        }
+        else if (f->kind != STATE_KIND_STRUCT)
+            rc = load_elements(s, f, obj, err);
+        for (u32 n = 0; n < f->count && !rc && f->kind == STATE_KIND_STRUCT; n++)
+            rc = load_fields(s, f->fields, version, obj + f->offset + (size_t)n * f->size, err);
     }
     return rc;
 }

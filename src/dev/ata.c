@@ -216,6 +216,15 @@ static const struct state_field regs_fields[] = {
     STATE_END,
 };
 
+/* As pages, of which those that are zero take no room. */
+static u8 *saved_buf(void *obj, u64 *len)
+{
+    struct ata_drive *d = obj;
+
+    *len = sizeof(d->buf);
+    return d->buf;
+}
+
 const struct state_field ata_drive_fields[] = {
     FIELD(BOOL, present),
     FIELD(BOOL, cdrom),
@@ -248,7 +257,7 @@ const struct state_field ata_drive_fields[] = {
     FIELD(UINT, spt),
     FIELD(UINT, cylinders),
     STATE_STRUCTS(struct ata_drive, cd, 1, atapi_fields),
-    STATE_UINT(struct ata_drive, buf), /* bytes, taken as one */
+    STATE_PAGES("buf", saved_buf, 0),
     STATE_END,
 };
 
