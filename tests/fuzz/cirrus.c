@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct vga_target t = {.table = &cirrus_state, .reset = reset, .vram = MiB, .regs_bar = 1};
     struct cirrus *dev;
 
-    vga_rig_open(&t.rig);
+    vga_rig_open_with(&t.rig, guest_memory(VGA_RIG_RAM));
     BUG_ON(cirrus_new(&dev, t.rig.pci, FUZZ_DEVFN,
                       &(struct cirrus_config){.pio = &t.rig.rig.pio,
                                               .mmio = &t.rig.rig.mmio,

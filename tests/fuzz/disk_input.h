@@ -6,8 +6,21 @@
 #include "../unit/dev/pcirig.h"
 #include "base/state.h"
 #include "dev_input.h"
+#include "guest_memory.h"
 
 #include <errno.h>
+
+#define DISK_INPUT_SIZE (300 * KiB)
+#define DISK_INPUT_RAM  (128 * KiB)
+
+/* The n-th of three images, whose bytes are in one place for all inputs. */
+static inline struct memdisk *input_disk(unsigned n, u64 size, bool read_only)
+{
+    static u8 data[3][DISK_INPUT_SIZE];
+
+    BUG_ON(n >= ARRAY_SIZE(data) || size > sizeof(data[0]));
+    return memdisk_new_in(data[n], size, read_only);
+}
 
 /* Guest memory: `len` bytes of the input at an address below 64 KiB. */
 static inline void input_memory(struct input *in, struct mem *mem)

@@ -109,14 +109,15 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct input in = {data, size};
     struct guest g = {0};
-    struct err err;
 
     rig_open(&g.rig);
+    g.mem = guest_memory(DISK_INPUT_RAM);
+    g.mem->mmio = &g.rig.mmio;
     pthread_mutex_lock(&g.rig.lock);
-    BUG_ON(mem_new(&g.mem, 128 * KiB, &g.rig.mmio, &err) || i8237_new(&g.dma, &g.rig.pio, g.mem) ||
+    BUG_ON(i8237_new(&g.dma, &g.rig.pio, g.mem) ||
            i82078_new(&g.fdc, &g.rig.pio, wire_irq(&g.irq6), g.dma, g.rig.clk, 2));
     for (unsigned i = 0; i < 2; i++) {
-        g.m[i] = memdisk_new(i ? 100 * KiB : 160 * KiB, i);
+        g.m[i] = input_disk(i, i ? 100 * KiB : 160 * KiB, i);
         g.blk[i] = memdisk_block(g.m[i], &g.rig.lock);
         BUG_ON(i82078_insert(g.fdc, i, g.blk[i]));
     }
@@ -129,7 +130,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     i82078_free(g.fdc);
     i8237_free(g.dma);
     BUG_ON(clock_run(g.rig.clk) != UINT64_MAX);
-    mem_free(g.mem);
     rig_close(&g.rig);
     return 0;
 }

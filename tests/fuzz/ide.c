@@ -130,10 +130,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct guest g = {0};
     struct piix_ide_config cfg = {0};
 
-    pcirig_open(&g.p, 128 * KiB);
+    pcirig_open_with(&g.p, guest_memory(DISK_INPUT_RAM));
     pthread_mutex_lock(&g.p.rig.lock);
     for (unsigned i = 0; i < 3; i++) {
-        g.m[i] = memdisk_new(300 * KiB, i == 2);
+        g.m[i] = input_disk(i, DISK_INPUT_SIZE, i == 2);
         g.blk[i] = memdisk_block(g.m[i], &g.p.rig.lock);
     }
     cfg.drive[0][0].blk = g.blk[0];

@@ -8,7 +8,7 @@
 
 struct memdisk {
     struct block_node node;
-    u8 *data;
+    u8 *data, *own;   /* own: to be freed; NULL: data is lent */
     int fail;         /* -errno of every request that reaches … */
     u64 fail_at;      /* … this byte */
     unsigned flushes; /* calls */
@@ -76,7 +76,7 @@ static inline void memdisk_close(struct block_node *n)
 {
     struct memdisk *m = container_of(n, struct memdisk, node);
 
-    free(m->data);
+    free(m->own);
     free(m);
 }
 
@@ -91,21 +91,31 @@ static const struct block_driver memdisk_driver = {
     .resize = memdisk_resize,
 };
 
-/* Sector n is filled with n, low byte first, four bytes each. */
-static inline struct memdisk *memdisk_new(u64 size, bool read_only)
+/* In `data`, of `size` bytes: sector n is filled with n, low byte first, four bytes each. */
+static inline struct memdisk *memdisk_new_in(u8 *data, u64 size, bool read_only)
 {
     struct memdisk *m = calloc(1, sizeof(*m));
 
     BUG_ON(!m);
     m->node = (struct block_node){.ops = &memdisk_driver, .size = size, .read_only = read_only};
-    m->data = malloc(size);
-    BUG_ON(!m->data);
+    m->data = data;
     for (u64 at = 0; at < size; at += BLOCK_SECTOR) {
         u32 sector[BLOCK_SECTOR / 4];
         for (unsigned i = 0; i < ARRAY_SIZE(sector); i++)
             sector[i] = (u32)(at / BLOCK_SECTOR);
         memcpy(m->data + at, sector, sizeof(sector));
     }
+    return m;
+}
+
+static inline struct memdisk *memdisk_new(u64 size, bool read_only)
+{
+    u8 *data = malloc(size);
+    struct memdisk *m;
+
+    BUG_ON(!data);
+    m = memdisk_new_in(data, size, read_only);
+    m->own = data;
     return m;
 }
 

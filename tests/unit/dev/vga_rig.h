@@ -9,26 +9,38 @@
 
 struct vga_rig {
     struct rig rig;
-    struct mem *mem;
+    struct mem *mem, *lent; /* lent: by the caller; NULL: none was */
     struct pci_bus *pci;
 };
 
-static inline void vga_rig_open(struct vga_rig *r)
-{
-    struct err err;
+#define VGA_RIG_RAM (2 * MiB)
 
+static inline void vga_rig_open_with(struct vga_rig *r, struct mem *mem)
+{
+    *r = (struct vga_rig){.mem = mem, .lent = mem};
     rig_open(&r->rig);
-    BUG_ON(mem_new(&r->mem, 2 * MiB, &r->rig.mmio, &err));
+    mem->mmio = &r->rig.mmio;
     for (gpa_t gpa = 0xa0000; gpa < 0xc0000; gpa += PAGE_SIZE)
         mem_map_legacy(r->mem, gpa, MEM_NORMAL, MEM_NO_PAGE, MEM_NO_PAGE);
     BUG_ON(pci_bus_new(&r->pci, &(struct pci_bus_config){
                                     .pio = &r->rig.pio, .mmio = &r->rig.mmio, .mem = r->mem}));
 }
 
+static inline void vga_rig_open(struct vga_rig *r)
+{
+    struct mem *mem;
+    struct err err;
+
+    BUG_ON(mem_new(&mem, VGA_RIG_RAM, NULL, &err));
+    vga_rig_open_with(r, mem);
+    r->lent = NULL;
+}
+
 static inline void vga_rig_close(struct vga_rig *r)
 {
     pci_bus_free(r->pci);
-    mem_free(r->mem);
+    if (!r->lent)
+        mem_free(r->mem);
     rig_close(&r->rig);
 }
 
