@@ -42,8 +42,9 @@ json_t *qmp_query_block(struct qmp_core *q, const json_t *args, struct qmp_error
     json_t *all = json_array();
     struct media_info info;
 
-    for (unsigned n = 0; media_at(q->cfg.machine, n, &info); n++)
-        json_array_append_new(all, drive(&info));
+    for (unsigned n = 0; n < media_places(q->cfg.machine); n++)
+        if (media_at(q->cfg.machine, n, &info))
+            json_array_append_new(all, drive(&info));
     return all;
 }
 
@@ -121,10 +122,19 @@ static bool read_only(const struct media_info *old, const char *mode, bool *ro, 
     return !e->err.text[0];
 }
 
+bool qmp_format_known(const char *format, struct qmp_error *e)
+{
+    char names[256];
+
+    if (format_find(format))
+        return true;
+    qmp_fail(e, "Unknown driver '%.40s'; there are %s", format, format_names(names, sizeof(names)));
+    return false;
+}
+
 json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
     const char *format = qmp_string(args, "format");
-    char names[256];
     struct media_info old;
     bool ro = false;
     struct err ignored; /* of a tray that has just moved */
@@ -134,9 +144,8 @@ json_t *qmp_change_medium(struct qmp_core *q, const json_t *args, struct qmp_err
     if (!find(q, args, &n, e) || !media_at(q->cfg.machine, n, &old) ||
         !read_only(&old, qmp_string(args, "read-only-mode"), &ro, e))
         return NULL;
-    if (format && !format_find(format))
-        return qmp_fail(e, "Unknown driver '%.40s'; there are %s", format,
-                        format_names(names, sizeof(names)));
+    if (format && !qmp_format_known(format, e))
+        return NULL;
     if (media_tray(q->cfg.machine, n, true, qmp_flag(args, "force"), &e->err))
         return NULL;
     rc = media_change(q->cfg.machine, n, qmp_string(args, "filename"), format, ro, &e->err);

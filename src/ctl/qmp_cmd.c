@@ -106,10 +106,8 @@ static json_t *quit(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 static json_t *set_link(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
     const char *name = qmp_string(args, "name");
-    bool is_card = !strncmp(name, "net", 3) && name[3] >= '0' && name[3] <= '9' && !name[4];
 
-    if (!is_card ||
-        machine_set_link(q->cfg.machine, (unsigned)(name[3] - '0'), qmp_flag(args, "up")))
+    if (machine_set_link(q->cfg.machine, name, qmp_flag(args, "up")))
         return qmp_no_device(e, name);
     return qmp_done();
 }
@@ -138,6 +136,13 @@ static const struct qmp_command commands[] = {
     {"send-key", qmp_send_key, "keys:a ?hold-time:i"},
     {"input-send-event", qmp_send_event, "?device:s ?head:i events:a"},
     {"set_link", set_link, "name:s up:b"},
+    {"netdev_add", qmp_netdev_add, "type:s id:s *"},
+    {"netdev_del", qmp_netdev_del, "id:s"},
+    {"blockdev-add", qmp_blockdev_add, "driver:s node-name:s ?filename:s ?file:o ?read-only:b"},
+    {"blockdev-del", qmp_blockdev_del, "node-name:s"},
+    {"device_add", qmp_device_add,
+     "driver:s id:s ?netdev:s ?drive:s ?bus:s ?addr:s ?mac:s ?serial:s"},
+    {"device_del", qmp_device_del, "id:s"},
     {"human-monitor-command", qmp_human, "command-line:s ?cpu-index:i"},
 };
 

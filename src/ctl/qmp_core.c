@@ -96,6 +96,10 @@ static void on_event(void *opaque, enum machine_event event, unsigned n, bool gu
         break;
     case MACHINE_TRAY:
         qmp_tray_moved(q, n);
+        break;
+    case MACHINE_UNPLUGGED:
+        qmp_unplugged(q, n);
+        break;
     }
 }
 
@@ -207,7 +211,7 @@ static bool is_listed(const char *spec, const char *key)
 
     while (*spec) {
         spec = next_arg(spec, name, &type, &optional);
-        if (!strcmp(name, key))
+        if (!strcmp(name, key) || !strcmp(name, "*"))
             return true;
     }
     return false;
@@ -224,6 +228,8 @@ static json_t *check_args(const struct qmp_command *c, json_t *args, struct qmp_
         e, "Parameter '%.100s' is unexpected", key);
     while (*spec) {
         spec = next_arg(spec, name, &type, &optional);
+        if (!strcmp(name, "*"))
+            break;
         val = json_object_get(args, name);
         if (!val && !optional)
             return qmp_fail(e, "Parameter '%s' is missing", name);

@@ -62,7 +62,7 @@ struct qmp_command {
     const char *name;
     qmp_fn fn;
     /* "name:type" with blanks between; type is s(tring), i(nteger), b(oolean), a(rray), o(bject);
-       "?" before what may be missing. */
+       "?" before what may be missing, "*" at the end for whatever else. */
     const char *args;
 };
 
@@ -87,6 +87,8 @@ json_t *qmp_block_resize(struct qmp_core *q, const json_t *args, struct qmp_erro
 json_t *qmp_open_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_close_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 void qmp_tray_moved(struct qmp_core *q, unsigned drive);
+/* False, with the formats that there are told: it is none of them. */
+bool qmp_format_known(const char *format, struct qmp_error *e);
 /* qmp_input.c */
 json_t *qmp_send_key(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_send_event(struct qmp_core *q, const json_t *args, struct qmp_error *e);
@@ -95,5 +97,13 @@ void qmp_keys_dispose(struct qmp_core *q);
 /* qmp_screen.c */
 json_t *qmp_screendump(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_query_vnc(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+/* qmp_plug.c */
+json_t *qmp_netdev_add(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_netdev_del(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_blockdev_add(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_blockdev_del(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_device_add(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_device_del(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+void qmp_unplugged(struct qmp_core *q, unsigned device);
 /* qmp_hmp.c */
 json_t *qmp_human(struct qmp_core *q, const json_t *args, struct qmp_error *e);

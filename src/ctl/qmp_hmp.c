@@ -69,7 +69,7 @@ static json_t *info_status(struct qmp_core *q)
 static void print_drive(FILE *to, const struct media_info *info)
 {
     if (info->path)
-        fprintf(to, "%s: %s (raw%s)\r\n", info->name, info->path,
+        fprintf(to, "%s: %s (%s%s)\r\n", info->name, info->path, info->format,
                 info->read_only ? ", read-only" : "");
     else
         fprintf(to, "%s: [not inserted]\r\n", info->name);
@@ -88,8 +88,9 @@ static json_t *info_block(struct qmp_core *q)
 
     if (!to)
         return no_text();
-    for (unsigned n = 0; media_at(q->cfg.machine, n, &info); n++)
-        print_drive(to, &info);
+    for (unsigned n = 0; n < media_places(q->cfg.machine); n++)
+        if (media_at(q->cfg.machine, n, &info))
+            print_drive(to, &info);
     fclose(to);
     val = json_string(text);
     free(text);

@@ -16,9 +16,14 @@ static int attach_pci(struct machine *m, struct board_virtio *v,
                       const struct board_virtio_place *place)
 {
     struct virtio_pci_config cfg = {.rom = place->rom};
-    int rc = pc_take_slot(m->pc, &v->devfn);
+    int rc = pc_take_slot(m->pc, place->slot, &v->devfn);
 
-    return rc ? rc : virtio_pci_new(&v->pci, m->pci, v->devfn, v->dev, &cfg);
+    if (rc)
+        return rc;
+    rc = virtio_pci_new(&v->pci, m->pci, v->devfn, v->dev, &cfg);
+    if (rc)
+        pc_free_slot(m->pc, v->devfn);
+    return rc;
 }
 
 static int attach_mmio(struct machine *m, struct board_virtio *v)
@@ -43,6 +48,9 @@ static struct board_virtio *take(struct machine *m)
 {
     if (!m->virtio)
         m->virtio = calloc(1, sizeof(*m->virtio));
+    for (unsigned n = 0; m->virtio && n < m->virtio->n; n++)
+        if (!m->virtio->dev[n].dev)
+            return &m->virtio->dev[n];
     if (!m->virtio || m->virtio->n == BOARD_VIRTIO_MAX)
         return NULL;
     return &m->virtio->dev[m->virtio->n++];
@@ -61,12 +69,33 @@ int board_virtio_add(struct machine *m, struct virtio *dev, void *device,
     }
     *v = (struct board_virtio){.dev = dev, .device = device, .free = free_device};
     rc = m->pc ? attach_pci(m, v, place) : attach_mmio(m, v);
-    if (rc)
-        return err_set(err, -rc, "%s: cannot attach %s: %s", place->option, dev->name,
-                       rc == -ENOSPC ? "no PCI slot is left" : strerror(-rc));
+    if (rc) {
+        err_set(err, -rc, "%s: cannot attach %s: %s", place->option, dev->name,
+                rc == -ENOSPC  ? "no PCI slot is left"
+                : rc == -EBUSY ? "its PCI slot is taken"
+                               : strerror(-rc));
+        board_virtio_free(v);
+        return rc;
+    }
     if (out)
         *out = v;
     return 0;
+}
+
+void board_virtio_unplug(struct machine *m, struct board_virtio *v)
+{
+    virtio_pci_free(v->pci);
+    v->pci = NULL;
+    pc_free_slot(m->pc, v->devfn);
+}
+
+void board_virtio_free(struct board_virtio *v)
+{
+    virtio_pci_free(v->pci);
+    virtio_mmio_free(v->mmio);
+    if (v->dev)
+        v->free(v->device);
+    *v = (struct board_virtio){.dev = NULL};
 }
 
 static void free_rng(void *r)
@@ -165,19 +194,15 @@ void board_virtio_reset(struct machine *m)
         struct board_virtio *v = &m->virtio->dev[n];
         if (v->pci)
             virtio_pci_reset(v->pci);
-        else
+        else if (v->mmio)
             virtio_mmio_reset(v->mmio);
     }
 }
 
 void board_virtio_dispose(struct machine *m)
 {
-    for (unsigned n = 0; m->virtio && n < m->virtio->n; n++) {
-        struct board_virtio *v = &m->virtio->dev[n];
-        virtio_pci_free(v->pci);
-        virtio_mmio_free(v->mmio);
-        v->free(v->device);
-    }
+    for (unsigned n = 0; m->virtio && n < m->virtio->n; n++)
+        board_virtio_free(&m->virtio->dev[n]);
     free(m->virtio);
     m->virtio = NULL;
 }

@@ -18,8 +18,8 @@ struct virtio_pci;
 struct virtio_mmio;
 
 struct board_virtio {
-    struct virtio *dev;
-    void *device; /* what `dev` is in */
+    struct virtio *dev; /* NULL: free for another */
+    void *device;       /* what `dev` is in */
     void (*free)(void *device);
     struct virtio_pci *pci; /* one of them */
     struct virtio_mmio *mmio;
@@ -35,13 +35,18 @@ struct board_virtios {
 struct board_virtio_place {
     const char *option;     /* for messages */
     struct mem_window *rom; /* PCI: to boot from it; NULL: none */
+    unsigned slot;          /* PCI; 0: any */
 };
 
-/* Attaches a device, which is freed with the board, on failure too. */
+/* Attaches a device, which is freed with the board, and on failure at once. */
 must_check int board_virtio_add(struct machine *m, struct virtio *dev, void *device,
                                 void (*free_device)(void *device),
                                 const struct board_virtio_place *place, struct board_virtio **out,
                                 struct err *err);
+/* Takes a device on PCI off the bus, and then frees it: what it is connected to is let go of in
+   between. */
+void board_virtio_unplug(struct machine *m, struct board_virtio *v);
+void board_virtio_free(struct board_virtio *v);
 void board_virtio_reset(struct machine *m);
 void board_virtio_dispose(struct machine *m);
 /* What options ask for beside disks and networks. Before any CPU runs, without the lock. */

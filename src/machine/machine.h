@@ -33,8 +33,9 @@ enum machine_event {
     MACHINE_RESUMED,
     MACHINE_RESET,
     MACHINE_ENDED,
-    MACHINE_BUTTON, /* the power button was pressed */
-    MACHINE_TRAY,   /* drive n (machine/media.h) */
+    MACHINE_BUTTON,    /* the power button was pressed */
+    MACHINE_TRAY,      /* drive n (machine/media.h) */
+    MACHINE_UNPLUGGED, /* device n (machine/plug.h) is gone */
 };
 
 /* guest: it did it itself. By the loop's thread; may not change the machine. */
@@ -76,19 +77,12 @@ bool machine_is_paused(const struct machine *m);
 /* As by the reset button; with --no-reboot it ends. */
 void machine_reset(struct machine *m);
 void machine_on_event(struct machine *m, machine_event_fn fn, void *opaque);
-/* The cable of network card n; -ENOENT. */
-must_check int machine_set_link(struct machine *m, unsigned n, bool up);
+/* The cable of a network card, called by its id or that of its network (machine/plug.h); -ENOENT.
+ */
+must_check int machine_set_link(struct machine *m, const char *name, bool up);
 unsigned machine_cpus(const struct machine *m);
 /* The host's number of the CPU's thread. */
 int machine_cpu_tid(const struct machine *m, unsigned n);
-/* Plugs a network card, `net` being as --net has it, into a running machine "pc", without a boot
-   ROM; *n is its number. -errno with a message: -ENOTSUP for another machine, -ENOSPC when cards or
-   slots are used up. The loop's thread, without the machine's lock. */
-must_check int machine_nic_add(struct machine *m, const char *net, unsigned *n, struct err *err);
-/* Asks the guest to give card n (those of the configuration count from 0) up. It is gone when the
-   guest ejects it, or at the next reset: then machine_has_nic says so. -ENODEV. Likewise. */
-must_check int machine_nic_remove(struct machine *m, unsigned n, struct err *err);
-bool machine_has_nic(struct machine *m, unsigned n);
 /* What the guest shows, NULL without a display adapter, and where a viewer's keys and pointer go;
    both under the machine's lock. */
 struct display *machine_display(struct machine *m);

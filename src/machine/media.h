@@ -6,18 +6,22 @@
 #pragma once
 #include "base/base.h"
 #include "base/err.h"
+#include "machine/plug.h"
 
 struct machine;
 
 struct media_info {
-    char name[32];    /* such as ide1-cd0, ahci0-hd2, floppy0 */
-    const char *path; /* NULL: empty. Good until the medium is changed, as is */
+    char
+        name[PLUG_ID]; /* such as ide1-cd0, ahci0-hd2, floppy0; the id of one that was plugged in */
+    const char *path;  /* NULL: empty. Good until the medium is changed, as is */
     const char *format;
     u64 size; /* bytes */
     bool removable, cdrom, tray_open, locked, read_only;
 };
 
-/* The n-th drive, as the user named them; false past the last. */
+/* Drives have a place each, those of the configuration first, in its order. False: there is none.
+ */
+unsigned media_places(const struct machine *m);
 bool media_at(struct machine *m, unsigned n, struct media_info *out);
 /* -ENOENT. */
 must_check int media_find(struct machine *m, const char *name, unsigned *n);

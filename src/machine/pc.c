@@ -47,7 +47,7 @@ static void hotplug_event(void *opaque, unsigned n, bool level)
 static int init_hotplug(struct machine *m)
 {
     struct pcihotplug_config cfg = {
-        .pio = &m->vm.pio, .event = {hotplug_event, m, 0}, .eject = pc_nics_eject, .opaque = m};
+        .pio = &m->vm.pio, .event = {hotplug_event, m, 0}, .eject = pc_plug_eject, .opaque = m};
 
     return pcihotplug_new(&m->pc->hotplug, &cfg);
 }
@@ -159,15 +159,18 @@ static int init_rtc(struct machine *m, struct err *err)
     return rc;
 }
 
-int pc_take_slot(struct pc *pc, u8 *devfn)
+int pc_take_slot(struct pc *pc, unsigned slot, u8 *devfn)
 {
-    for (unsigned slot = PC_FIRST_SLOT; slot < PC_SLOTS; slot++)
-        if (!(pc->slots & BIT(slot))) {
-            pc->slots |= BIT(slot);
-            *devfn = PCI_DEVFN(slot, 0);
-            return 0;
-        }
-    return -ENOSPC;
+    if (slot && (slot < PC_FIRST_SLOT || slot >= PC_SLOTS || pc->slots & BIT(slot)))
+        return -EBUSY;
+    for (unsigned n = PC_FIRST_SLOT; n < PC_SLOTS && !slot; n++)
+        if (!(pc->slots & BIT(n)))
+            slot = n;
+    if (!slot)
+        return -ENOSPC;
+    pc->slots |= BIT(slot);
+    *devfn = PCI_DEVFN(slot, 0);
+    return 0;
 }
 
 void pc_free_slot(struct pc *pc, u8 devfn)
@@ -181,6 +184,8 @@ u32 pc_hotplug_slots(const struct pc *pc)
 
     for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
         slots |= pc->nic[n].card ? BIT(pc->nic[n].devfn >> 3) : 0;
+    for (unsigned n = 0; n < pc->ndisks; n++)
+        slots |= pc->disk[n].virtio ? BIT(pc->disk[n].virtio->devfn >> 3) : 0;
     return slots;
 }
 
@@ -226,6 +231,7 @@ static void pc_dispose(struct machine *m)
         return;
     pc_disks_close(pc);
     pc_nics_close(pc);
+    pc_plug_close(pc);
     pthread_mutex_lock(&m->vm.lock);
     pc_misc_dispose(pc);
     board_virtio_dispose(m);
@@ -282,5 +288,5 @@ const struct board board_pc = {
     .dispose = pc_dispose,
     .reset = pc_reset,
     .boot = pc_boot,
-    .work = pc_nics_work,
+    .work = pc_plug_work,
 };

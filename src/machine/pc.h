@@ -10,6 +10,7 @@
 #include "dev/ns16550a.h"
 #include "machine/board.h"
 #include "machine/disk_config.h"
+#include "machine/plug.h"
 #include "net/net.h"
 #include "ui/input.h"
 
@@ -21,23 +22,45 @@
 #define PC_FIRST_SLOT    3u /* for the rest, as they come */
 #define PC_SLOTS         32u
 
-#define PC_MAX_BLOCKS (2u * MACHINE_MAX_DISKS + 2)
+#define PC_MAX_BLOCKS (2u * MACHINE_MAX_DISKS + 2 + MACHINE_MAX_DISKS) /* the last: plugged in */
 
-struct pc_disk { /* one that the user asked for */
-    struct machine *machine;
-    unsigned unit; /* on its bus; of IDE, two to a channel */
+/* Behind devices that are plugged in while the machine runs. */
+struct pc_net {
+    char id[PLUG_ID]; /* "": there is none */
+    struct net_backend *backend;
+    bool used; /* by a card */
+};
+
+struct pc_image {
+    char id[PLUG_ID];
+    struct block *block;
+    pthread_mutex_t lock; /* instead of the machine's */
+    char path[1024];
+    bool used; /* by a disk */
+};
+
+struct pc_disk {             /* one that the user asked for */
+    struct machine *machine; /* NULL: there is none */
+    char id[PLUG_ID];        /* "": it is named by its place */
+    unsigned unit;           /* on its bus; of IDE, two to a channel */
     struct disk_config cfg;
-    struct block *block;  /* NULL: an empty drive */
-    pthread_mutex_t lock; /* instead of the machine's: a virtio disk's */
-    char boot[64];        /* its OpenFirmware path; "": firmware cannot boot it by name */
+    struct block *block;         /* NULL: an empty drive */
+    struct pc_image *image;      /* whose block that is; NULL: its own */
+    struct board_virtio *virtio; /* NULL: on another bus */
+    bool gone;                   /* the guest let go of it; the rest is the loop's thread's */
+    pthread_mutex_t lock;        /* instead of the machine's: a virtio disk's with its own image */
+    char boot[64];               /* its OpenFirmware path; "": firmware cannot boot it by name */
 };
 
 struct nic_model;
 struct pc_nic {
+    char id[PLUG_ID]; /* "": there is none */
     const struct nic_model *model;
-    void *card; /* NULL: none, or it was taken out */
+    void *card; /* NULL: it was taken out */
     u8 devfn;
     struct net_backend *backend;
+    struct pc_net *net; /* whose backend that is; NULL: its own */
+    bool gone;          /* as of a disk */
     char boot[64];
 };
 
@@ -73,7 +96,10 @@ struct pc {
     struct usb_msd *msd[PC_MAX_BLOCKS];
 
     struct pc_nic nic[MACHINE_MAX_NICS];
-    atomic_bool nic_gone; /* the backend of one is still open */
+
+    struct pc_net net[MACHINE_MAX_NICS];
+    struct pc_image image[MACHINE_MAX_DISKS];
+    atomic_bool gone; /* a card or disk is */
 
     struct debugcon *debugcon;
     struct parallel *parallel;
@@ -84,10 +110,12 @@ struct pc {
     struct wav *wav;
 };
 
-/* A free slot's function 0. -ENOSPC when there is none left. */
-must_check int pc_take_slot(struct pc *pc, u8 *devfn);
+/* A slot's function 0; of a slot that is free, if it is 0. -ENOSPC when there is none left, -EBUSY
+   when it is taken. */
+must_check int pc_take_slot(struct pc *pc, unsigned slot, u8 *devfn);
 void pc_free_slot(struct pc *pc, u8 devfn);
-/* Slots that can be plugged and unplugged: the network cards', and those that are free. */
+/* Slots that can be plugged and unplugged: network cards', virtio disks', and those that are
+   free. */
 u32 pc_hotplug_slots(const struct pc *pc);
 
 must_check int pc_firmware_init(struct machine *m, struct err *err);
@@ -102,6 +130,8 @@ void pc_disks_dispose(struct pc *pc);
 void pc_media_tray_moved(void *disk, bool open);
 /* Drive types and disk geometry in CMOS. */
 void pc_disks_fill_cmos(struct machine *m);
+/* How it is called: by its id or its place. */
+void pc_disk_name(const struct pc_disk *d, char *to, size_t size);
 
 must_check int pc_display_init(struct machine *m, struct err *err);
 void pc_display_reset(struct pc *pc);
@@ -116,15 +146,30 @@ must_check int pc_nics_init(struct machine *m, struct err *err);
 void pc_nics_reset(struct pc *pc);
 /* While the machine is paused, frames wait. Under the machine's lock; of other boards, nothing. */
 void pc_nics_hold(struct machine *m, bool on);
-/* The guest lets go of what is in a slot. */
-void pc_nics_eject(void *machine, unsigned slot);
-/* Closes what was behind cards that are gone. The loop's thread, without the lock. */
+/* The guest lets go of what is in a slot: takes it off the bus; false if it was no card. */
+bool pc_nics_eject(struct pc *pc, unsigned slot);
+/* Frees what cards that are gone have left, and tells of it. The loop's thread, without the lock.
+ */
 void pc_nics_work(struct machine *m);
+/* The card goes into the running machine, before `net`. Likewise. */
+must_check int pc_nics_plug(struct machine *m, const char *model, struct pc_net *net,
+                            const struct plug_config *cfg, struct err *err);
 void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 
 /* After the disks; reset and disposed of by board_virtio.h. */
 must_check int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err);
+/* As for cards. */
+bool pc_virtio_eject(struct machine *m, unsigned slot);
+void pc_virtio_work(struct machine *m);
+must_check int pc_virtio_plug(struct machine *m, struct pc_image *image,
+                              const struct plug_config *cfg, struct err *err);
+
+/* Of pcihotplug_config. */
+void pc_plug_eject(void *machine, unsigned slot);
+/* Of struct board. */
+void pc_plug_work(struct machine *m);
+void pc_plug_close(struct pc *pc);
 
 /* Debug console, parallel port, pvpanic, watchdog, sound. */
 must_check int pc_misc_init(struct machine *m, const struct machine_host *host, struct err *err);

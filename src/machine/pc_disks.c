@@ -114,7 +114,7 @@ static int init_ahci(struct machine *m, struct err *err)
         return 0;
     if (ports > AHCI_PORTS)
         return err_set(err, ENOSPC, "--disk: AHCI has room for %u drives", AHCI_PORTS);
-    rc = pc_take_slot(pc, &devfn);
+    rc = pc_take_slot(pc, 0, &devfn);
     if (rc)
         return err_set(err, -rc, "--disk: no PCI slot is left for AHCI");
     ports = 0;
@@ -188,7 +188,8 @@ void pc_disks_reset(struct pc *pc)
 void pc_disks_close(struct pc *pc)
 {
     for (unsigned n = 0; n < ARRAY_SIZE(pc->disk); n++) {
-        block_close(pc->disk[n].block);
+        if (!pc->disk[n].image)
+            block_close(pc->disk[n].block);
         pc->disk[n].block = NULL;
     }
 }

@@ -24,7 +24,7 @@ static struct scsi_unit *unit_of(struct pc *pc, const struct pc_disk *d)
     }
 }
 
-static void name_of(const struct pc_disk *d, char *to, size_t size)
+void pc_disk_name(const struct pc_disk *d, char *to, size_t size)
 {
     const char *what = d->cfg.cdrom ? "cd" : "hd";
 
@@ -42,7 +42,7 @@ static void name_of(const struct pc_disk *d, char *to, size_t size)
         snprintf(to, size, "xhci-%s%u", what, d->unit);
         break;
     case DISK_VIRTIO:
-        snprintf(to, size, "virtio-%s%u", what, d->unit);
+        snprintf(to, size, "%s", d->id);
         break;
     case DISK_USB:
         snprintf(to, size, "usb-%s%u", what, d->unit);
@@ -55,15 +55,20 @@ static bool is_removable(const struct pc_disk *d)
     return d->cfg.cdrom || d->cfg.bus == DISK_FLOPPY;
 }
 
+unsigned media_places(const struct machine *m)
+{
+    return m->pc ? m->pc->ndisks : 0;
+}
+
 bool media_at(struct machine *m, unsigned n, struct media_info *out)
 {
     const struct pc_disk *d;
 
-    if (!m->pc || n >= m->pc->ndisks)
+    if (n >= media_places(m) || !m->pc->disk[n].machine)
         return false;
     d = &m->pc->disk[n];
     *out = (struct media_info){.cdrom = d->cfg.cdrom, .removable = is_removable(d)};
-    name_of(d, out->name, sizeof(out->name));
+    pc_disk_name(d, out->name, sizeof(out->name));
     if (d->block) {
         out->path = d->cfg.path;
         out->format = block_format(d->block);
@@ -83,26 +88,26 @@ int media_find(struct machine *m, const char *name, unsigned *n)
 {
     struct media_info info;
 
-    for (*n = 0; media_at(m, *n, &info); ++*n)
-        if (!strcmp(name, info.name))
+    for (*n = 0; *n < media_places(m); ++*n)
+        if (media_at(m, *n, &info) && !strcmp(name, info.name))
             return 0;
     return -ENOENT;
 }
 
 static int check_removable(const struct pc_disk *d, struct err *err)
 {
-    char name[32];
+    char name[PLUG_ID];
 
     if (is_removable(d))
         return 0;
-    name_of(d, name, sizeof(name));
+    pc_disk_name(d, name, sizeof(name));
     return err_set(err, EINVAL, "Device '%s' is not removable", name);
 }
 
 int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[n];
-    char name[32];
+    char name[PLUG_ID];
     int rc = check_removable(d, err);
 
     if (rc || !d->cfg.cdrom)
@@ -110,7 +115,7 @@ int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err 
     pthread_mutex_lock(&m->vm.lock);
     if (open && !force && unit_of(m->pc, d)->locked) {
         scsi_eject(unit_of(m->pc, d));
-        name_of(d, name, sizeof(name));
+        pc_disk_name(d, name, sizeof(name));
         rc = err_set(err, EBUSY,
                      "Device '%s' is locked and force was not specified, wait for tray to open and "
                      "try again",
@@ -167,7 +172,7 @@ int media_resize(struct machine *m, unsigned n, u64 size, struct err *err)
     char name[32];
     int rc;
 
-    name_of(d, name, sizeof(name));
+    pc_disk_name(d, name, sizeof(name));
     if (!d->block)
         return err_set(err, ENOMEDIUM, "Device '%s' has no medium", name);
     if (is_removable(d))

@@ -75,7 +75,7 @@ static int init_watchdog(struct machine *m)
 
     if (!m->cfg->watchdog)
         return 0;
-    rc = pc_take_slot(m->pc, &devfn);
+    rc = pc_take_slot(m->pc, 0, &devfn);
     return rc ? rc : i6300esb_new(&m->pc->watchdog, m->pci, devfn, m->vm.clock, &cfg);
 }
 
@@ -96,7 +96,7 @@ static int init_sound(struct machine *m, struct err *err)
     }
     if (pc->wav)
         out = wav_sound(pc->wav);
-    rc = pc_take_slot(pc, &devfn);
+    rc = pc_take_slot(pc, 0, &devfn);
     if (!rc)
         rc = ac97_new(&pc->ac97, m->pci, devfn, m->vm.clock, out);
     return rc ? err_set(err, -rc, "--sound: %s", strerror(-rc)) : 0;

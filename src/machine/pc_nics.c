@@ -9,6 +9,7 @@
 #include "dev/pcnet.h"
 #include "dev/rtl8139.h"
 #include "net/backend.h"
+#include "net/value.h"
 #include "os/file.h"
 #include "os/loop.h"
 #include "virtio/net.h"
@@ -155,13 +156,14 @@ static int load_rom(struct mem_window **out, struct mem *mem, const char *path, 
     return rc;
 }
 
-static int make_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct mem_window *rom,
-                     struct err *err)
+static int make_card(struct machine *m, struct pc_nic *nic, unsigned slot, const u8 mac[6],
+                     struct mem_window *rom, struct err *err)
 {
-    int rc = pc_take_slot(m->pc, &nic->devfn);
+    int rc = pc_take_slot(m->pc, slot, &nic->devfn);
 
     if (rc)
-        return err_set(err, -rc, "%s: no PCI slot is left", nic->model->name);
+        return err_set(err, -rc, "%s: %s", nic->model->name,
+                       rc == -EBUSY ? "its PCI slot is taken" : "no PCI slot is left");
     rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, mac, rom);
     if (!rc)
         return 0;
@@ -185,11 +187,12 @@ static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cf
     return 0;
 }
 
-static void choose_mac(const struct net_config *cfg, unsigned n, u8 mac[6])
+/* For the n-th card where nobody has chosen. */
+static void default_mac(unsigned n, u8 mac[6])
 {
-    u8 ours[6] = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + n)};
+    const u8 ours[6] = {0x52, 0x54, 0x00, 0x12, 0x34, (u8)(0x56 + n)};
 
-    memcpy(mac, cfg->has_mac ? cfg->mac : ours, sizeof(ours));
+    memcpy(mac, ours, sizeof(ours));
 }
 
 static void connect_nic(struct pc_nic *nic)
@@ -206,13 +209,14 @@ static int init_nic(struct machine *m, unsigned n, struct err *err)
     u8 mac[6];
     int rc = parse_nic(nic, m->cfg->net[n], &cfg, err);
 
-    choose_mac(&cfg, n, mac);
+    default_mac(n, mac);
     if (!rc)
         rc = load_rom(&rom, m->vm.mem, nic->model->rom, err);
     if (!rc)
-        rc = make_card(m, nic, mac, rom, err);
+        rc = make_card(m, nic, 0, cfg.has_mac ? cfg.mac : mac, rom, err);
     if (rc)
         return rc;
+    snprintf(nic->id, sizeof(nic->id), "net%u", n);
     snprintf(nic->boot, sizeof(nic->boot), "/pci@i0cf8/ethernet@%x/ethernet-phy@0",
              nic->devfn >> 3);
     rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
@@ -224,79 +228,55 @@ static int init_nic(struct machine *m, unsigned n, struct err *err)
     return 0;
 }
 
-/* The card, with its backend open, goes into the running machine. */
-static int plug_card(struct machine *m, struct pc_nic *nic, const u8 mac[6], struct err *err)
+/* Makes the card in the running machine and tells the guest. */
+static int plug_card(struct machine *m, struct pc_nic *nic, unsigned slot, const u8 mac[6],
+                     struct err *err)
 {
-    int rc;
+    int rc = make_card(m, nic, slot, mac, NULL, err);
 
-    pthread_mutex_lock(&m->vm.lock);
-    rc = make_card(m, nic, mac, NULL, err);
-    if (!rc) {
-        nic->model->reset(nic->card);
-        connect_nic(nic);
-        net_hold(nic->model->end(nic->card), machine_is_paused(m));
-        pcihotplug_plugged(m->pc->hotplug, nic->devfn >> 3);
-    }
-    pthread_mutex_unlock(&m->vm.lock);
-    return rc;
-}
-
-int machine_nic_add(struct machine *m, const char *net, unsigned *n, struct err *err)
-{
-    struct pc_nic *nic = NULL;
-    struct net_config cfg;
-    u8 mac[6];
-    int rc;
-
-    if (!m->pc)
-        return err_set(err, ENOTSUP, "only the machine 'pc' has slots to plug into");
-    for (*n = 0; *n < ARRAY_SIZE(m->pc->nic) && !nic; ++*n)
-        if (!m->pc->nic[*n].card && !m->pc->nic[*n].backend)
-            nic = &m->pc->nic[*n];
-    if (!nic)
-        return err_set(err, ENOSPC, "there are %u network cards already", MACHINE_MAX_NICS);
-    --*n;
-    *nic = (struct pc_nic){0};
-    rc = parse_nic(nic, net, &cfg, err);
-    if (!rc)
-        rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
     if (rc)
         return rc;
-    choose_mac(&cfg, *n, mac);
-    rc = plug_card(m, nic, mac, err);
-    if (!rc)
-        return 0;
-    net_close(nic->backend);
-    nic->backend = NULL;
-    return rc;
-}
-
-bool machine_has_nic(struct machine *m, unsigned n)
-{
-    bool has;
-
-    pthread_mutex_lock(&m->vm.lock);
-    has = m->pc && n < ARRAY_SIZE(m->pc->nic) && m->pc->nic[n].card;
-    pthread_mutex_unlock(&m->vm.lock);
-    return has;
-}
-
-int machine_nic_remove(struct machine *m, unsigned n, struct err *err)
-{
-    if (!machine_has_nic(m, n))
-        return err_set(err, ENODEV, "there is no network card %u", n);
-    pthread_mutex_lock(&m->vm.lock);
-    if (m->pc->nic[n].card)
-        pcihotplug_ask(m->pc->hotplug, m->pc->nic[n].devfn >> 3);
-    pthread_mutex_unlock(&m->vm.lock);
+    nic->model->reset(nic->card);
+    connect_nic(nic);
+    net_hold(nic->model->end(nic->card), machine_is_paused(m));
+    pcihotplug_plugged(m->pc->hotplug, nic->devfn >> 3);
     return 0;
 }
 
-void pc_nics_eject(void *opaque, unsigned slot)
+int pc_nics_plug(struct machine *m, const char *model, struct pc_net *net,
+                 const struct plug_config *cfg, struct err *err)
 {
-    struct machine *m = opaque;
-    struct pc *pc = m->pc;
+    struct pc_nic *nic = NULL, made = {.model = find_model(model)};
+    u8 mac[6];
+    unsigned n;
+    int rc = 0;
 
+    for (n = 0; n < ARRAY_SIZE(m->pc->nic) && m->pc->nic[n].id[0]; n++)
+        ;
+    if (n == ARRAY_SIZE(m->pc->nic))
+        return err_set(err, ENOSPC, "there are %u network cards already", MACHINE_MAX_NICS);
+    default_mac(n, mac);
+    if (cfg->mac)
+        rc = value_mac(mac, cfg->mac, err);
+    if (rc)
+        return rc;
+    nic = &m->pc->nic[n];
+    made.net = net;
+    made.backend = net->backend;
+    snprintf(made.id, sizeof(made.id), "%s", cfg->id);
+    pthread_mutex_lock(&m->vm.lock);
+    *nic = made;
+    rc = plug_card(m, nic, cfg->slot, mac, err);
+    if (rc)
+        *nic = (struct pc_nic){.id = ""};
+    else
+        net->used = true;
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+bool pc_nics_eject(struct pc *pc, unsigned slot)
+{
     for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++) {
         struct pc_nic *nic = &pc->nic[n];
         if (!nic->card || nic->devfn >> 3 != slot)
@@ -304,27 +284,31 @@ void pc_nics_eject(void *opaque, unsigned slot)
         net_unplug(nic->model->end(nic->card));
         nic->model->free(nic->card);
         nic->card = NULL;
-        nic->boot[0] = '\0';
+        nic->gone = true;
         pc_free_slot(pc, nic->devfn);
-        atomic_store(&pc->nic_gone, true);
-        loop_wake(m->loop);
+        return true;
     }
+    return false;
 }
 
 void pc_nics_work(struct machine *m)
 {
-    if (!atomic_exchange(&m->pc->nic_gone, false))
-        return;
     for (unsigned n = 0; n < ARRAY_SIZE(m->pc->nic); n++) {
-        struct pc_nic *nic = &m->pc->nic[n];
-        struct net_backend *left = NULL;
+        struct pc_nic *nic = &m->pc->nic[n], left = {.gone = false};
         pthread_mutex_lock(&m->vm.lock);
-        if (!nic->card) {
-            left = nic->backend;
-            nic->backend = NULL;
-        }
+        if (nic->gone)
+            left = *nic;
         pthread_mutex_unlock(&m->vm.lock);
-        net_close(left);
+        if (!left.gone)
+            continue;
+        if (left.net)
+            left.net->used = false;
+        else
+            net_close(left.backend);
+        machine_tell(m, MACHINE_UNPLUGGED, n, true);
+        pthread_mutex_lock(&m->vm.lock);
+        *nic = (struct pc_nic){.id = ""};
+        pthread_mutex_unlock(&m->vm.lock);
     }
 }
 
@@ -354,22 +338,30 @@ void pc_nics_hold(struct machine *m, bool on)
             net_hold(m->pc->nic[n].model->end(m->pc->nic[n].card), on);
 }
 
-int machine_set_link(struct machine *m, unsigned n, bool up)
+static bool is_called(const struct pc_nic *nic, const char *name)
 {
-    struct pc_nic *nic = m->pc && n < ARRAY_SIZE(m->pc->nic) ? &m->pc->nic[n] : NULL;
+    return !strcmp(nic->id, name) || (nic->net && !strcmp(nic->net->id, name));
+}
 
-    if (!nic || !nic->card)
-        return -ENOENT;
+int machine_set_link(struct machine *m, const char *name, bool up)
+{
+    int rc = -ENOENT;
+
     pthread_mutex_lock(&m->vm.lock);
-    net_set_link(nic->model->end(nic->card), up);
+    for (unsigned n = 0; m->pc && n < ARRAY_SIZE(m->pc->nic); n++)
+        if (m->pc->nic[n].card && is_called(&m->pc->nic[n], name)) {
+            net_set_link(m->pc->nic[n].model->end(m->pc->nic[n].card), up);
+            rc = 0;
+        }
     pthread_mutex_unlock(&m->vm.lock);
-    return 0;
+    return rc;
 }
 
 void pc_nics_close(struct pc *pc)
 {
     for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
-        net_close(pc->nic[n].backend);
+        if (!pc->nic[n].net)
+            net_close(pc->nic[n].backend);
 }
 
 void pc_nics_dispose(struct pc *pc)

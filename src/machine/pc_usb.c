@@ -128,7 +128,7 @@ static int make_controller(struct machine *m, struct usb_bus *bus)
         bus->devfn = PC_UHCI_DEVFN;
         return uhci_new(&pc->uhci, m->pci, bus->devfn, m->vm.clock);
     }
-    rc = pc_take_slot(pc, &bus->devfn);
+    rc = pc_take_slot(pc, 0, &bus->devfn);
     return rc ? rc : xhci_new(&pc->xhci, m->pci, bus->devfn, m->vm.clock);
 }
 

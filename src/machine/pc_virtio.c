@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* virtio devices of the "pc" board: disks that pc_disks.c has opened. */
+/* virtio devices of the "pc" board: disks that pc_disks.c has opened, or that are plugged in while
+   the machine runs. */
 #include "machine/pc.h"
 
+#include "dev/pcihotplug.h"
 #include "machine/board_virtio.h"
 #include "virtio/blk.h"
+#include "virtio/pci.h"
+
+#include <errno.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -13,34 +18,140 @@ static void free_blk(void *b)
     virtio_blk_free(b);
 }
 
-static int add_blk(struct machine *m, struct pc_disk *d, struct err *err)
+/* Instead of the machine's, the disk's and its image's. */
+static pthread_mutex_t *lock_of(struct pc_disk *d)
 {
-    struct board_virtio_place place = {.option = "--disk"};
+    return d->image ? &d->image->lock : &d->lock;
+}
+
+static int add_blk(struct machine *m, struct pc_disk *d, const char *serial,
+                   const struct board_virtio_place *place, struct err *err)
+{
     struct virtio_blk_config cfg = {.block = d->block,
-                                    .lock = &d->lock,
-                                    .queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES)};
-    struct board_virtio *at;
+                                    .lock = lock_of(d),
+                                    .queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES),
+                                    .serial = serial};
     struct virtio_blk *b;
     int rc = virtio_blk_new(&b, m->vm.mem, m->vm.clock, &cfg);
 
     if (rc)
-        return err_set(err, -rc, "--disk: %s", strerror(-rc));
-    rc = board_virtio_add(m, virtio_blk_dev(b), b, free_blk, &place, &at, err);
-    if (!rc)
-        snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/scsi@%x/disk@0,0", at->devfn >> 3);
-    return rc;
+        return err_set(err, -rc, "%s: %s", place->option, strerror(-rc));
+    return board_virtio_add(m, virtio_blk_dev(b), b, free_blk, place, &d->virtio, err);
 }
 
 int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err)
 {
+    const struct board_virtio_place place = {.option = "--disk"};
     struct pc *pc = m->pc;
     unsigned unit = 0;
-    int rc = 0;
 
-    for (unsigned n = 0; n < pc->ndisks && !rc; n++)
-        if (pc->disk[n].cfg.bus == DISK_VIRTIO) {
-            pc->disk[n].unit = unit++;
-            rc = add_blk(m, &pc->disk[n], err);
+    for (unsigned n = 0; n < pc->ndisks; n++) {
+        struct pc_disk *d = &pc->disk[n];
+        int rc;
+        if (d->cfg.bus != DISK_VIRTIO)
+            continue;
+        d->unit = unit++;
+        snprintf(d->id, sizeof(d->id), "virtio-hd%u", d->unit);
+        rc = add_blk(m, d, NULL, &place, err);
+        if (rc)
+            return rc;
+        snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/scsi@%x/disk@0,0", d->virtio->devfn >> 3);
+    }
+    return board_virtio_init(m, host, err);
+}
+
+/* A place in the list of disks; NULL: there is none left. */
+static struct pc_disk *free_disk(struct pc *pc)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->disk); n++)
+        if (!pc->disk[n].machine) {
+            pc->ndisks = (unsigned)max_u64(pc->ndisks, n + 1);
+            return &pc->disk[n];
         }
-    return rc ? rc : board_virtio_init(m, host, err);
+    return NULL;
+}
+
+static int fill_disk(struct machine *m, struct pc_disk *d, struct pc_image *image,
+                     const struct plug_config *cfg, struct err *err)
+{
+    const struct board_virtio_place place = {.option = cfg->driver, .slot = cfg->slot};
+    int rc;
+
+    *d = (struct pc_disk){
+        .machine = m, .cfg.bus = DISK_VIRTIO, .block = image->block, .image = image};
+    snprintf(d->id, sizeof(d->id), "%s", cfg->id);
+    snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", image->path);
+    rc = add_blk(m, d, cfg->serial, &place, err);
+    if (rc) {
+        *d = (struct pc_disk){.machine = NULL};
+        return rc;
+    }
+    image->used = true;
+    virtio_pci_reset(d->virtio->pci);
+    pcihotplug_plugged(m->pc->hotplug, d->virtio->devfn >> 3);
+    return 0;
+}
+
+int pc_virtio_plug(struct machine *m, struct pc_image *image, const struct plug_config *cfg,
+                   struct err *err)
+{
+    struct pc_disk *d;
+    int rc;
+
+    pthread_mutex_lock(&m->vm.lock);
+    d = free_disk(m->pc);
+    rc = d ? fill_disk(m, d, image, cfg, err)
+           : err_set(err, ENOSPC, "there are %u disks already", PC_MAX_BLOCKS);
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+bool pc_virtio_eject(struct machine *m, unsigned slot)
+{
+    struct pc *pc = m->pc;
+
+    for (unsigned n = 0; n < pc->ndisks; n++) {
+        struct pc_disk *d = &pc->disk[n];
+        if (!d->virtio || d->gone || d->virtio->devfn >> 3 != slot)
+            continue;
+        board_virtio_unplug(m, d->virtio);
+        d->gone = true;
+        return true;
+    }
+    return false;
+}
+
+/* What it was doing ends first. */
+static bool free_gone(struct machine *m, struct pc_disk *d)
+{
+    bool gone;
+
+    pthread_mutex_lock(&m->vm.lock);
+    gone = d->gone;
+    if (gone) {
+        pthread_mutex_lock(lock_of(d));
+        block_drain(d->block);
+        pthread_mutex_unlock(lock_of(d));
+        board_virtio_free(d->virtio);
+        d->virtio = NULL;
+    }
+    pthread_mutex_unlock(&m->vm.lock);
+    return gone;
+}
+
+void pc_virtio_work(struct machine *m)
+{
+    for (unsigned n = 0; n < m->pc->ndisks; n++) {
+        struct pc_disk *d = &m->pc->disk[n];
+        if (!free_gone(m, d))
+            continue;
+        if (d->image)
+            d->image->used = false;
+        else
+            block_close(d->block);
+        machine_tell(m, MACHINE_UNPLUGGED, MACHINE_MAX_NICS + n, true);
+        pthread_mutex_lock(&m->vm.lock);
+        *d = (struct pc_disk){.machine = NULL};
+        pthread_mutex_unlock(&m->vm.lock);
+    }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QMP's requests and answers: forms, ids, errors, drives, keys, events; where messages end. */
 #include "../test.h"
+#include "dev/pcihotplug.h"
+#include "machine/board.h"
 #include "qmp_rig.h"
 
 static struct qmp_rig r;
@@ -172,6 +174,135 @@ static void stopping(void)
     qmp_rig_close(&r);
 }
 
+#define DO(command, args) "{\"execute\": \"" command "\", \"arguments\": {" args "}}"
+
+/* Whether the slot can be seen on the bus. */
+static bool in_slot(unsigned slot)
+{
+    return pci_config_read(r.machine->pci, PCI_DEVFN(slot, 0), 0, 4) != 0xffffffff;
+}
+
+/* The guest lets go of a slot, and the loop does its part. */
+static void eject(unsigned slot)
+{
+    json_array_clear(r.sent);
+    pthread_mutex_lock(&r.machine->vm.lock);
+    bus_write(&r.machine->vm.pio, PCIHOTPLUG_PORT + PCIHOTPLUG_EJECT, 4, BIT(slot));
+    pthread_mutex_unlock(&r.machine->vm.lock);
+    r.machine->board->work(r.machine);
+}
+
+static bool deleted(const char *id)
+{
+    const json_t *msg = json_array_get(r.sent, 0), *data = json_object_get(msg, "data");
+
+    return json_array_size(r.sent) == 1 && !strcmp(event(0), "DEVICE_DELETED") &&
+           !strcmp(qmp_string(data, "device"), id) && strstr(qmp_string(data, "path"), id);
+}
+
+static bool done(const char *text)
+{
+    const json_t *a = ask(text);
+
+    if (!json_object_get(a, "return"))
+        printf("%s: %s\n", text, qmp_string(json_object_get(a, "error"), "desc"));
+    return json_object_get(a, "return");
+}
+
+static void cards_come_and_go(void)
+{
+    open_rig();
+    CHECK(done(DO("netdev_add", "\"type\": \"none\", \"id\": \"n1\"")));
+    CHECK(fails(DO("netdev_add", "\"type\": \"none\", \"id\": \"n1\""), "GenericError", "n1"));
+    CHECK(fails(DO("netdev_add", "\"type\": \"none\", \"id\": \"1\""), "GenericError", "no id"));
+    CHECK(fails(DO("netdev_add", "\"type\": \"vde,mac\", \"id\": \"n2\""), "GenericError",
+                "vde?mac"));
+    CHECK(fails(DO("netdev_add", "\"type\": \"none\", \"id\": \"n2\", \"model\": \"e1000\""),
+                "GenericError", "belong to the card"));
+    CHECK(fails(DO("netdev_add", "\"type\": \"user\", \"id\": \"n2\", \"hostfwd\": "
+                                 "[{\"str\": \"tcp:x,y\"}]"),
+                "GenericError", "hostfwd: 'tcp:x,y'"));
+    CHECK(fails(DO("device_add", "\"driver\": \"e1000\", \"id\": \"c1\", \"netdev\": \"n2\""),
+                "GenericError", "no network 'n2'"));
+    CHECK(fails(DO("device_add", "\"driver\": \"e1000\", \"id\": \"net0\", \"netdev\": \"n1\""),
+                "GenericError", "device 'net0' already"));
+    CHECK(fails(DO("device_add", "\"driver\": \"e1000\", \"id\": \"c1\", \"netdev\": \"n1\", "
+                                 "\"addr\": \"1\""),
+                "GenericError", "slot is taken"));
+    CHECK(fails(DO("device_add", "\"driver\": \"e1000\", \"id\": \"c1\", \"netdev\": \"n1\", "
+                                 "\"mac\": \"01:00:00:00:00:00\""),
+                "GenericError", "multicast"));
+    CHECK(fails(DO("device_add", "\"driver\": \"3c509\", \"id\": \"c1\", \"netdev\": \"n1\""),
+                "GenericError", "3c509"));
+    CHECK(done(DO("device_add", "\"driver\": \"e1000\", \"id\": \"c1\", \"netdev\": \"n1\", "
+                                "\"addr\": \"1f.0\"")));
+    CHECK(in_slot(31));
+    CHECK(fails(DO("netdev_del", "\"id\": \"n1\""), "GenericError", "remove it first"));
+    CHECK(fails(DO("device_add", "\"driver\": \"pcnet\", \"id\": \"c2\", \"netdev\": \"n1\""),
+                "GenericError", "another card"));
+    CHECK(done(DO("set_link", "\"name\": \"n1\", \"up\": false")));
+    CHECK(fails(DO("device_del", "\"id\": \"c2\""), "DeviceNotFound", "c2"));
+    CHECK(fails(DO("device_del", "\"id\": \"ide0-hd0\""), "GenericError", "nothing can be"));
+    CHECK(done(DO("device_del", "\"id\": \"c1\"")));
+    CHECK(in_slot(31)); /* asked for, not taken */
+    eject(31);
+    CHECK(deleted("c1") && !in_slot(31));
+    CHECK(done(DO("netdev_del", "\"id\": \"n1\"")));
+    CHECK(fails(DO("netdev_del", "\"id\": \"n1\""), "DeviceNotFound", "n1"));
+    eject(3); /* a card of the configuration goes as well */
+    CHECK(deleted("net0"));
+    qmp_rig_close(&r);
+}
+
+static void disks_come_and_go(void)
+{
+    char text[300];
+    const json_t *all;
+
+    open_rig();
+    unlink(r.disk); /* the machine has it open, and locked */
+    qmp_rig_file(r.disk, r.dir, "disk", 2 * MiB);
+    CHECK(
+        fails(DO("blockdev-add", "\"driver\": \"zip\", \"node-name\": \"d\", \"filename\": \"x\""),
+              "GenericError", "zip"));
+    CHECK(fails(DO("blockdev-add", "\"driver\": \"raw\", \"node-name\": \"d\""), "GenericError",
+                "exactly one"));
+    CHECK(fails(DO("blockdev-add", "\"driver\": \"raw\", \"node-name\": \"d\", \"file\": "
+                                   "{\"driver\": \"nbd\", \"filename\": \"x\"}"),
+                "GenericError", "'file' must have"));
+    CHECK(fails(DO("blockdev-add", "\"driver\": \"file\", \"node-name\": \"d\", \"filename\": "
+                                   "\"/no/such\""),
+                "GenericError", "/no/such"));
+    snprintf(text, sizeof(text),
+             DO("blockdev-add", "\"driver\": \"raw\", \"node-name\": \"d\", \"file\": "
+                                "{\"driver\": \"file\", \"filename\": \"%s\"}"),
+             r.disk);
+    CHECK(done(text));
+    CHECK(fails(DO("device_add", "\"driver\": \"virtio-blk-pci\", \"id\": \"v\", \"drive\": \"e\""),
+                "GenericError", "no image 'e'"));
+    CHECK(done(DO("device_add", "\"driver\": \"virtio-blk-pci\", \"id\": \"v\", \"drive\": \"d\", "
+                                "\"serial\": \"abc\", \"bus\": \"pci.0\"")));
+    CHECK(in_slot(4));
+    all = json_object_get(ask("{\"execute\": \"query-block\"}"), "return");
+    CHECK_EQ(json_array_size(all), 4);
+    CHECK(!strcmp(qmp_string(json_array_get(all, 3), "device"), "v"));
+    CHECK(fails(DO("blockdev-del", "\"node-name\": \"d\""), "GenericError", "remove it first"));
+    CHECK(done(DO("device_del", "\"id\": \"v\"")));
+    pthread_mutex_lock(&r.machine->vm.lock);
+    board_reset(r.machine); /* a guest that is not there lets go at reset */
+    pthread_mutex_unlock(&r.machine->vm.lock);
+    json_array_clear(r.sent);
+    r.machine->board->work(r.machine);
+    CHECK(deleted("v") && !in_slot(4));
+    CHECK_EQ(json_array_size(json_object_get(ask("{\"execute\": \"query-block\"}"), "return")), 3);
+    CHECK(
+        done(DO("device_add", "\"driver\": \"virtio-blk-pci\", \"id\": \"v\", \"drive\": \"d\"")));
+    eject(4);
+    CHECK(deleted("v"));
+    CHECK(done(DO("blockdev-del", "\"node-name\": \"d\"")));
+    qmp_rig_close(&r);
+}
+
 static void keys(void)
 {
     static const char send[] = "{\"execute\": \"send-key\", \"arguments\": {\"keys\": "
@@ -266,6 +397,8 @@ int main(void)
     TEST_RUN(drives);
     TEST_RUN(resizing);
     TEST_RUN(stopping);
+    TEST_RUN(cards_come_and_go);
+    TEST_RUN(disks_come_and_go);
     TEST_RUN(keys);
     TEST_RUN(human);
     TEST_RUN(ends_of_messages);
