@@ -106,8 +106,8 @@ static const struct option_def options[] = {
      LIST(serial, nserial)},
     {.name = "disk",
      .arg = "FILE[,KEY=VALUE]",
-     .help =
-         "hard disk: bus=ide|ahci|usb|xhci|virtio, media=cdrom, format=, ro, snapshot; up to 16",
+     .help = "hard disk: bus=ide|ahci|usb|xhci|virtio|scsi, media=cdrom, format=, ro, snapshot; up "
+             "to 16",
      .set = option_set_disk,
      LIST(disk, ndisks)},
     {.name = "cdrom",

@@ -8,7 +8,16 @@
 #include <errno.h>
 #include <string.h>
 
-enum { WRITE_SAME_10 = 0x41, UNMAP = 0x42, WRITE_SAME_16 = 0x93 };
+enum {
+    REQUEST_SENSE = 0x03,
+    INQUIRY = 0x12,
+    WRITE_SAME_10 = 0x41,
+    UNMAP = 0x42,
+    WRITE_SAME_16 = 0x93,
+    REPORT_LUNS = 0xa0,
+};
+
+#define INQUIRY_LEN 36u
 
 static void copy_name(char *to, const char *from, size_t max)
 {
@@ -69,13 +78,6 @@ void scsi_finish(struct scsi_command *cmd, u32 sense)
 void scsi_good(struct scsi_command *cmd)
 {
     scsi_finish(cmd, SCSI_NO_SENSE);
-}
-
-void scsi_no_unit(struct scsi_command *cmd)
-{
-    cmd->dir = SCSI_NONE;
-    cmd->busy = true;
-    scsi_finish(cmd, SCSI_BAD_UNIT);
 }
 
 u32 scsi_sense_of(int rc, enum block_op op)
@@ -232,6 +234,21 @@ void scsi_report_luns(struct scsi_command *cmd)
     scsi_reply(cmd, 16, scsi_be(cmd->cdb + 6, 4));
 }
 
+static void begin(struct scsi_command *cmd, const u8 *cdb, unsigned len)
+{
+    BUG_ON(cmd->busy);
+    memset(cmd->cdb, 0, sizeof(cmd->cdb));
+    memcpy(cmd->cdb, cdb, min_u64(len, sizeof(cmd->cdb)));
+    cmd->dir = SCSI_NONE;
+    cmd->left = 0;
+    cmd->at = cmd->taken = 0;
+    cmd->bulk = cmd->fua = false;
+    cmd->status = SCSI_GOOD;
+    cmd->sense = cmd->unit->sense; /* for REQUEST SENSE; else there is none yet */
+    cmd->unit->sense = SCSI_NO_SENSE;
+    cmd->busy = true;
+}
+
 static void dispatch(struct scsi_command *cmd)
 {
     struct scsi_unit *unit = cmd->unit;
@@ -252,18 +269,30 @@ static void dispatch(struct scsi_command *cmd)
 
 void scsi_start(struct scsi_command *cmd, const u8 *cdb, unsigned len)
 {
-    BUG_ON(cmd->busy);
-    memset(cmd->cdb, 0, sizeof(cmd->cdb));
-    memcpy(cmd->cdb, cdb, min_u64(len, sizeof(cmd->cdb)));
-    cmd->dir = SCSI_NONE;
-    cmd->left = 0;
-    cmd->at = cmd->taken = 0;
-    cmd->bulk = cmd->fua = false;
-    cmd->status = SCSI_GOOD;
-    cmd->sense = cmd->unit->sense; /* for REQUEST SENSE; else there is none yet */
-    cmd->unit->sense = SCSI_NO_SENSE;
-    cmd->busy = true;
+    begin(cmd, cdb, len);
     dispatch(cmd);
+}
+
+/* SPC-3, section 5.8.4: what answers nevertheless. */
+void scsi_no_unit(struct scsi_command *cmd, const u8 *cdb, unsigned len)
+{
+    begin(cmd, cdb, len);
+    switch (cmd->cdb[0]) {
+    case INQUIRY:
+        scsi_params(cmd)[0] = 0x7f; /* there cannot be one */
+        cmd->params[4] = INQUIRY_LEN - 5;
+        scsi_reply(cmd, INQUIRY_LEN, scsi_be(cmd->cdb + 3, 2));
+        break;
+    case REQUEST_SENSE:
+        scsi_fill_sense(SCSI_BAD_UNIT, cmd->params);
+        scsi_reply(cmd, SCSI_SENSE, cmd->cdb[4]);
+        break;
+    case REPORT_LUNS:
+        scsi_report_luns(cmd);
+        break;
+    default:
+        scsi_finish(cmd, SCSI_BAD_UNIT);
+    }
 }
 
 /* All parameters are there. */

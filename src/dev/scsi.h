@@ -72,8 +72,8 @@ void scsi_start(struct scsi_command *cmd, const u8 *cdb, unsigned len);
 void scsi_move(struct scsi_command *cmd, u8 *buf, u64 n);
 /* Makes the transport accept less of a reply than the command has. */
 void scsi_truncate(struct scsi_command *cmd, u64 left);
-/* Fails the command for a logical unit that is not there. */
-void scsi_no_unit(struct scsi_command *cmd);
+/* The same for a logical unit that is not there, beside cmd->unit. */
+void scsi_no_unit(struct scsi_command *cmd, const u8 *cdb, unsigned len);
 /* Sense data in fixed format. */
 void scsi_fill_sense(u32 sense, u8 buf[SCSI_SENSE]);
 

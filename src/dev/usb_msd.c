@@ -164,7 +164,7 @@ static int take_cbw(struct usb_msd *msd, const u8 *buf, unsigned len)
     msd->at = msd->len = 0;
     msd->stage = STAGE_STARTED;
     if (buf[13])
-        scsi_no_unit(&msd->cmd);
+        scsi_no_unit(&msd->cmd, buf + 15, cdb_len);
     else
         scsi_start(&msd->cmd, buf + 15, cdb_len);
     return (int)len;

@@ -24,15 +24,16 @@ static int set_bus(struct disk_config *out, const char *name, struct err *err)
 {
     static const char *const names[] = {
         [DISK_IDE] = "ide",   [DISK_AHCI] = "ahci",     [DISK_USB] = "usb",
-        [DISK_XHCI] = "xhci", [DISK_FLOPPY] = "floppy", [DISK_VIRTIO] = "virtio"};
+        [DISK_XHCI] = "xhci", [DISK_FLOPPY] = "floppy", [DISK_VIRTIO] = "virtio",
+        [DISK_SCSI] = "scsi"};
 
     for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
         if (!strcmp(name, names[n])) {
             out->bus = (enum disk_bus)n;
             return 0;
         }
-    return err_set(err, EINVAL, "bus=%.20s: there are ide, ahci, usb, xhci, virtio and floppy",
-                   name);
+    return err_set(err, EINVAL,
+                   "bus=%.20s: there are ide, ahci, usb, xhci, virtio, scsi and floppy", name);
 }
 
 static int set_format(struct disk_config *out, const char *name, struct err *err)
@@ -74,8 +75,8 @@ static int check(struct disk_config *out, struct err *err)
         return err_set(err, EINVAL, "no file is named; 'none' is an empty drive");
     if (!strcmp(out->path, "none"))
         out->path[0] = '\0';
-    if (out->cdrom && out->bus != DISK_IDE && out->bus != DISK_AHCI)
-        return err_set(err, EINVAL, "a CD-ROM can be on the buses ide and ahci only");
+    if (out->cdrom && out->bus != DISK_IDE && out->bus != DISK_AHCI && out->bus != DISK_SCSI)
+        return err_set(err, EINVAL, "a CD-ROM can be on the buses ide, ahci and scsi only");
     if (!out->path[0] && !out->cdrom && out->bus != DISK_FLOPPY)
         return err_set(err, EINVAL, "a hard disk has no empty drive");
     out->read_only |= out->cdrom;

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "block/block.h"
 
-enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY, DISK_VIRTIO };
+enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY, DISK_VIRTIO, DISK_SCSI };
 
 struct disk_config {
     enum disk_bus bus;
@@ -14,7 +14,7 @@ struct disk_config {
     char path[1024];  /* "": no medium */
 };
 
-/* "FILE[,bus=ide|ahci|usb|xhci|virtio|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
+/* "FILE[,bus=ide|ahci|usb|xhci|virtio|scsi|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
    [,backing=any|beside]" over what *out has already.
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
    the key. */

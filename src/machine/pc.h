@@ -77,7 +77,8 @@ struct pc {
     struct pc_disk disk[PC_MAX_BLOCKS];
     unsigned ndisks;
     struct piix_ide *ide;
-    struct ahci *ahci; /* NULL: no drive is on it */
+    struct ahci *ahci;        /* NULL: no drive is on it */
+    struct virtio_scsi *scsi; /* likewise; the board's virtio devices have it */
     struct i8237 *dma;
     struct i82078 *fdc;
 
@@ -158,6 +159,7 @@ void pc_nics_close(struct pc *pc);
 void pc_nics_dispose(struct pc *pc);
 
 /* After the disks; reset and disposed of by board_virtio.h. */
+must_check int pc_scsi_init(struct machine *m, struct err *err);
 must_check int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err);
 /* As for cards. */
 bool pc_virtio_eject(struct machine *m, unsigned slot);

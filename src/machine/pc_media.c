@@ -6,6 +6,7 @@
 #include "dev/piix_ide.h"
 #include "machine/pc.h"
 #include "os/loop.h"
+#include "virtio/scsi.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@ static struct scsi_unit *unit_of(struct pc *pc, const struct pc_disk *d)
         return &piix_ide_drive(pc->ide, d->unit / 2, d->unit % 2)->cd.unit;
     case DISK_AHCI:
         return &ahci_drive(pc->ahci, d->unit)->cd.unit;
+    case DISK_SCSI:
+        return virtio_scsi_unit(pc->scsi, d->unit);
     default:
         return NULL;
     }
@@ -43,6 +46,9 @@ void pc_disk_name(const struct pc_disk *d, char *to, size_t size)
         break;
     case DISK_VIRTIO:
         snprintf(to, size, "%s", d->id);
+        break;
+    case DISK_SCSI:
+        snprintf(to, size, "scsi0-%s%u", what, d->unit);
         break;
     case DISK_USB:
         snprintf(to, size, "usb-%s%u", what, d->unit);
@@ -133,6 +139,8 @@ static int put_in(struct pc *pc, struct pc_disk *d, struct block *blk)
     if (d->cfg.bus == DISK_FLOPPY)
         return i82078_insert(pc->fdc, d->unit, blk);
     scsi_change_disc(unit_of(pc, d), blk);
+    if (d->cfg.bus == DISK_SCSI)
+        virtio_scsi_medium_changed(pc->scsi, d->unit);
     return 0;
 }
 

@@ -9,7 +9,6 @@
 #include "virtio/pci.h"
 
 #include <errno.h>
-
 #include <stdio.h>
 #include <string.h>
 
@@ -44,10 +43,10 @@ int pc_virtio_init(struct machine *m, const struct machine_host *host, struct er
     const struct board_virtio_place place = {.option = "--disk"};
     struct pc *pc = m->pc;
     unsigned unit = 0;
+    int rc;
 
     for (unsigned n = 0; n < pc->ndisks; n++) {
         struct pc_disk *d = &pc->disk[n];
-        int rc;
         if (d->cfg.bus != DISK_VIRTIO)
             continue;
         d->unit = unit++;
@@ -57,7 +56,8 @@ int pc_virtio_init(struct machine *m, const struct machine_host *host, struct er
             return rc;
         snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/scsi@%x/disk@0,0", d->virtio->devfn >> 3);
     }
-    return board_virtio_init(m, host, err);
+    rc = pc_scsi_init(m, err);
+    return rc ? rc : board_virtio_init(m, host, err);
 }
 
 /* A place in the list of disks; NULL: there is none left. */

@@ -42,7 +42,7 @@ static inline void virtio_target_set_up(struct virtio_target *t, u8 how)
 static inline void virtio_target_buffer(struct virtio_target *t, struct input *in, u8 op)
 {
     u16 n = (u16)(input_take(in, 1) % t->queues);
-    unsigned count = 1 + (op & 3), bytes = (unsigned)input_take(in, 1) % 40;
+    unsigned count = 1 + (op & 3), bytes = (unsigned)input_take(in, 1) % 80;
     struct drv_seg s[4];
 
     for (unsigned i = 0; i < bytes; i++)

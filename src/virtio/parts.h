@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A request's data in guest memory, kept from virtq_pop to virtq_push: some bytes of its buffer,
+   and how far they are moved. */
+#pragma once
+#include "virtio/virtio.h"
+
+struct parts {
+    struct iovec *iov; /* the request's, with room for all parts of the buffer */
+    unsigned n;
+    unsigned part; /* what comes next is byte `at` of this one */
+    u64 at, left;
+};
+
+/* Bytes [from, from + len) of the n parts in iov, as far as there are any. */
+void parts_set(struct parts *p, struct iovec *room, const struct iovec *iov, unsigned n, u64 from,
+               u64 len);
+/* The bytes that lie together here, and where. */
+u64 parts_here(const struct parts *p, u8 **host);
+/* Copies the next n bytes, n <= left; stays. */
+void parts_write(const struct parts *p, struct mem *mem, const u8 *from, u64 n);
+void parts_read(const struct parts *p, u8 *to, u64 n);
+void parts_skip(struct parts *p, u64 n);
