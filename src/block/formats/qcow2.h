@@ -138,6 +138,7 @@ struct qcow2 {
     struct q2_set known; /* clusters with metadata of the image as it is now */
 
     u64 hint;              /* no free cluster below, or known to be */
+    u64 run, run_hint;     /* no `run` free ones in a row below run_hint; run 0: not known */
     u64 fill;              /* host bytes where the next compressed cluster goes; 0: anywhere */
     _Atomic bool unsynced; /* data was written since the last flush */
 

@@ -242,6 +242,8 @@ int q2_ref_set(struct qcow2 *q, u64 cluster, u64 count)
     q2_cache_dirty(&q->ref, t);
     if (!count && cluster < q->hint)
         q->hint = cluster;
+    if (!count)
+        q->run = 0;
     return 0;
 }
 
@@ -265,10 +267,11 @@ int q2_ref_add(struct qcow2 *q, u64 cluster, u64 n, s64 delta)
     return 0;
 }
 
-/* From `hint` on, n free clusters in a row. */
+/* The first n free clusters in a row. */
 static int find_free(struct qcow2 *q, u64 n, u64 *first)
 {
-    u64 limit = BIT64(56 - q->cluster_bits), at = q->hint, run = 0;
+    u64 limit = BIT64(56 - q->cluster_bits), run = 0;
+    u64 at = q->run && n >= q->run ? max_u64(q->hint, q->run_hint) : q->hint;
 
     while (run < n) {
         struct q2_table *t;
@@ -324,8 +327,12 @@ int q2_alloc_clusters(struct qcow2 *q, u64 n, u64 *off)
     }
     if (rc)
         return rc;
-    if (n == 1 || first == q->hint)
+    if (n == 1 || first == q->hint) {
         q->hint = first + n;
+    } else {
+        q->run = n;
+        q->run_hint = first + n;
+    }
     *off = first << q->cluster_bits;
     return 0;
 }

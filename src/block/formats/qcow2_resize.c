@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RUN 256u /* clusters in a row: what lies free before one is shorter, and stays unused */
+
 /* A run of clusters that are not in the tables: takes host clusters for them. */
 static int allocate_run(struct qcow2 *q, u64 off, u64 len, u64 *end)
 {
@@ -54,7 +56,7 @@ int q2_preallocate(struct qcow2 *q, u64 from, u64 to, enum block_prealloc how)
     int rc = 0;
 
     for (from = align_up(from, q->cluster); from < to && !rc;) {
-        u64 len = min_u64(to - from, table - (from & (table - 1)));
+        u64 len = min_u64(min_u64(to - from, table - (from & (table - 1))), RUN * q->cluster);
         pthread_mutex_lock(&q->meta);
         rc = allocate_run(q, from, len, &end);
         pthread_mutex_unlock(&q->meta);
