@@ -202,13 +202,12 @@ static void dispose(struct qcow2 *q)
     free(q->l1);
     free(q->rt);
     free(q->free);
-    free(q->inflated);
     if (q->data != q->file)
         bfile_close(q->data);
     bfile_close(q->file);
     pthread_rwlock_destroy(&q->io);
     pthread_mutex_destroy(&q->meta);
-    pthread_mutex_destroy(&q->inflate_lock);
+    q2_codecs_dispose(&q->codecs);
     pthread_cond_destroy(&q->linked);
     free(q);
 }
@@ -334,7 +333,7 @@ int q2_open(struct block_node **out, struct bfile *file, unsigned flags, struct 
     q->flags = flags;
     pthread_rwlock_init(&q->io, NULL);
     pthread_mutex_init(&q->meta, NULL);
-    pthread_mutex_init(&q->inflate_lock, NULL);
+    q2_codecs_init(&q->codecs);
     pthread_cond_init(&q->linked, NULL);
     rc = read_all(q, err);
     if (rc) {
@@ -343,6 +342,8 @@ int q2_open(struct block_node **out, struct bfile *file, unsigned flags, struct 
         dispose(q);
         return rc;
     }
+    q->codecs.cluster = q->cluster;
+    q->codecs.zstd = q->compression;
     *out = &q->node;
     return 0;
 }

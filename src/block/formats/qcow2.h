@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "block/format.h"
+#include "block/formats/qcow2_codec.h"
 
 #include <pthread.h>
 
@@ -156,9 +157,7 @@ struct qcow2 {
     _Atomic bool tracking; /* some bitmap follows writes */
     _Atomic bool begun;    /* it is being written to, and says so */
 
-    pthread_mutex_t inflate_lock; /* of the cluster inflated last */
-    u64 inflated_at;              /* host offset and size as in the entry; 0: none */
-    u8 *inflated;
+    struct q2_codecs codecs;
 };
 
 static inline struct qcow2 *q2_of(struct block_node *n)
