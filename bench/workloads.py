@@ -33,6 +33,11 @@ def with_devices(kind, title, works):
                 [kind], 1, works, devices=kind)
 
 
+def with_cpu_time(works):
+    return {name + suffix: title + column for name, title in works.items()
+            for suffix, column in (("", ""), ("-cpu", ": CPU time"))}
+
+
 PARTS = {
     "boot": Part("From power-on to /init of Debian's kernel, in seconds; a ratio below 1 is faster",
                  MACHINES, [("domus", "qemu"), ("domus", "bochs")]),
@@ -110,6 +115,17 @@ PARTS = {
         "virtio-tap-receive": "virtio, tap: receive",
         "virtio-tap-ping": "virtio, tap: a byte there and back",
     }),
+    "img": Part("domus img and qemu-img, on the host; a ratio below 1 is faster",
+                ["domus", "qemu"], [("domus", "qemu")], works=with_cpu_time({
+                    "raw-qcow2": "convert raw to qcow2, 2 of 4 GiB",
+                    "qcow2-raw": "convert qcow2 to raw, 2 of 4 GiB",
+                    "qcow2-qcow2": "convert qcow2 to qcow2, 2 of 4 GiB",
+                    "zlib": "convert -c, zlib, 256 of 512 MiB",
+                    "zstd": "convert -c, zstd, 256 of 512 MiB",
+                    "unzlib": "convert from zlib, 256 of 512 MiB",
+                    "create": "create qcow2, 64 GiB",
+                    "create-metadata": "create qcow2, 64 GiB, metadata preallocated",
+                })),
     "screen": with_devices("screen", "Display, with a VNC client", {
         "lines": "text console, a line",
         "fill": "1024x768x32, a screen by the guest",

@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define THREADS 4u
+#define THREADS 4u /* at least: while one waits for the disk, another goes on */
 #define SPARSE  (4 * KiB)
 
 static const struct block_format *find_format(const struct img_args *a, const char *name)
@@ -134,6 +135,15 @@ static int open_source(struct img_args *a, struct block_node **out, const char *
     return rc;
 }
 
+static unsigned threads(const struct img_args *a)
+{
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (a->opt['m'])
+        return (unsigned)atoi(a->opt['m']);
+    return a->opt['c'] && cpus > (long)THREADS ? (unsigned)cpus : THREADS;
+}
+
 struct conversion {
     struct block_node *src[64], *dst;
     unsigned n;
@@ -206,7 +216,7 @@ static int copy_all(struct img_args *a, struct conversion *v)
                          .dst_zero = starts_as_zeros(a, v),
                          .compress = a->opt['c'],
                          .salvage = a->opt[OPT_SALVAGE],
-                         .threads = a->opt['m'] ? (unsigned)atoi(a->opt['m']) : THREADS,
+                         .threads = threads(a),
                          .progress = &progress};
         if (v->backing)
             c.stop = in_chain(v->src[i], v->out, v->backing);
