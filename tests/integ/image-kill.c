@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Kills a process that writes to an image, at random instants, and looks at what is left: the
- * image must have no errors (leaks are allowed), and what was flushed must be there.
+ * image must have no errors (leaks are allowed), and what was flushed must be there. Every format
+ * that is written takes its turn.
  *
  * Usage: image-kill ROUNDS FOLDER [SEED]; with qemu-img in the PATH, that checks too.
  */
@@ -86,21 +87,41 @@ static void *writer(void *opaque)
     return NULL;
 }
 
-static struct block_node *open_image(const char *path, unsigned flags)
+/* The kinds of images that take turns. */
+static const struct kind {
+    const char *format, *options[4]; /* key, value, … */
+    const char *check;               /* what qemu-img is to say of it; NULL: it cannot */
+    bool begun, snapshot;            /* half of it is written before; … and shared */
+    bool repair;                     /* before it can be written again */
+} kinds[] = {
+    {"qcow2", {"cluster_size", "4k"}, "check -q", false, false, false},
+    {"qcow2", {"cluster_size", "512", "refcount_bits", "1"}, "check -q", true, false, false},
+    {"vdi", {NULL}, "check -q", false, false, false},
+    {"qcow2", {"cluster_size", "64k", "extended_l2", "on"}, "check -q", false, false, false},
+    {"vpc", {NULL}, "info", true, false, false},
+    {"qcow2", {"cluster_size", "16k", "compat", "0.10"}, "check -q", true, true, false},
+    {"vmdk", {NULL}, "check -q", false, false, false},
+    {"qcow2", {"cluster_size", "4k", "refcount_bits", "64"}, "check -q", false, false, false},
+    {"parallels", {NULL}, "check -q -r all", false, false, true},
+    {"qcow2", {"cluster_size", "4k"}, "check -q", true, true, false},
+    {"qcow", {NULL}, "info", true, false, false},
+};
+
+static struct block_node *open_image(const char *path, const struct kind *kind, unsigned flags)
 {
     struct block_node *n;
     struct err err;
 
-    if (block_chain_open(&n, path, "qcow2", NULL, flags, &err)) {
+    if (block_chain_open(&n, path, kind->format, NULL, flags, &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
     return n;
 }
 
-static void child(const char *path, struct journal *j, u32 from, u64 seed)
+static void child(const char *path, const struct kind *kind, struct journal *j, u32 from, u64 seed)
 {
-    struct block_node *n = open_image(path, 0);
+    struct block_node *n = open_image(path, kind, 0);
     struct writer w[THREADS];
     pthread_t t;
 
@@ -113,27 +134,41 @@ static void child(const char *path, struct journal *j, u32 from, u64 seed)
     _exit(0);
 }
 
-/* What a unit may hold: zeros or what was there first, up to the first flush, then numbers. */
+/* What a sector may hold: zeros or what was there first, up to the first flush, then numbers. */
+static bool take_sector(const struct journal *j, u32 b, const u8 *sector, u32 *number)
+{
+    u8 want[UNIT];
+
+    memcpy(number, sector + 4, 4);
+    stamp(want, b, *number);
+    if (is_all_zero(sector, BLOCK_SECTOR))
+        *number = 0;
+    else if (memcmp(sector, want, BLOCK_SECTOR))
+        *number = ~0u;
+    return (*number >= j->flushed[b] && *number <= j->issued[b]) ||
+           (*number == 1 && !j->flushed[b]);
+}
+
+/* A write that was under way may have reached some sectors only. */
 static int check_unit(struct block_node *n, struct journal *j, u32 b)
 {
-    u8 buf[UNIT], want[UNIT];
-    u32 number;
+    u32 least = ~0u, most = 0, number;
+    u8 buf[UNIT];
 
     if (n->ops->read(n, (u64)b * UNIT, buf, UNIT))
         return 1;
-    memcpy(&number, buf + 4, 4);
-    stamp(want, b, number);
-    if (is_all_zero(buf, UNIT))
-        number = 0;
-    else if (memcmp(buf, want, UNIT))
-        number = ~0u;
-    if ((number >= j->flushed[b] && number <= j->issued[b]) || (number == 1 && !j->flushed[b])) {
-        j->issued[b] = j->done[b] = j->flushed[b] = number; /* where the next round starts */
-        return 0;
+    for (u32 at = 0; at < UNIT; at += BLOCK_SECTOR) {
+        if (!take_sector(j, b, buf + at, &number)) {
+            fprintf(stderr, "unit %u, byte %u: has write %u; flushed was %u, issued %u\n", b, at,
+                    number, j->flushed[b], j->issued[b]);
+            return 1;
+        }
+        least = (u32)min_u64(least, number);
+        most = (u32)max_u64(most, number);
     }
-    fprintf(stderr, "unit %u: has write %u; flushed was %u, issued %u\n", b, number, j->flushed[b],
-            j->issued[b]);
-    return 1;
+    j->issued[b] = j->done[b] = most; /* where the next round starts */
+    j->flushed[b] = least;
+    return 0;
 }
 
 static void report(void *opaque, const char *line)
@@ -142,13 +177,41 @@ static void report(void *opaque, const char *line)
         fprintf(stderr, "%s\n", line);
 }
 
-static int check_image(const char *path, struct journal *j)
+/* What qemu-img says of a copy, which it may repair by what the log has. */
+static int ask_qemu(const char *path, const struct kind *kind)
+{
+    char command[2048];
+    int status;
+
+    snprintf(command, sizeof(command),
+             "! command -v qemu-img >/dev/null || { cp --sparse=always %s %s.copy && "
+             "qemu-img %s -f %s %s.copy >/dev/null 2>&1; r=$?; rm -f %s.copy; exit $r; }",
+             path, path, kind->check, kind->format, path, path);
+    status = system(command);
+    if (WIFEXITED(status) && (!WEXITSTATUS(status) || WEXITSTATUS(status) == 3))
+        return 0;
+    fprintf(stderr, "qemu-img %s: status %d\n", kind->check, status);
+    return 1;
+}
+
+/* As `domus img check -r all` does. */
+static int repair(const char *path, const struct kind *kind)
 {
     struct block_check r = {.report = report};
-    struct block_node *n = open_image(path, OPEN_READ_ONLY);
-    char command[512];
+    struct block_node *n = open_image(path, kind, OPEN_FOR_REPAIR);
     struct err err;
-    int wrong = 0, status;
+    int rc = n->ops->check(n, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, &r, &err);
+
+    node_close(n);
+    return rc != 0;
+}
+
+static int check_image(const char *path, const struct kind *kind, struct journal *j)
+{
+    struct block_check r = {.report = report};
+    struct block_node *n = open_image(path, kind, OPEN_READ_ONLY);
+    struct err err;
+    int wrong = 0;
 
     if (n->ops->check(n, 0, &r, &err) || r.errors || r.failures) {
         fprintf(stderr, "%llu errors\n", (unsigned long long)r.errors);
@@ -157,45 +220,32 @@ static int check_image(const char *path, struct journal *j)
     for (u32 b = 0; b < BLOCKS; b++)
         wrong |= check_unit(n, j, b);
     node_close(n);
-    snprintf(command, sizeof(command),
-             "! command -v qemu-img >/dev/null || qemu-img check -q %s >/dev/null 2>&1", path);
-    status = system(command);
-    if (!WIFEXITED(status) || (WEXITSTATUS(status) && WEXITSTATUS(status) != 3)) {
-        fprintf(stderr, "qemu-img check: status %d\n", status);
-        wrong = 1;
-    }
-    return wrong;
+    wrong |= ask_qemu(path, kind);
+    return wrong || !kind->repair ? wrong : repair(path, kind);
 }
 
-/* The kinds of images that take turns. */
-static void make(const char *path, unsigned kind)
+static void make(const char *path, const struct kind *kind)
 {
-    static const char *const key[] = {"cluster_size", "extended_l2", "refcount_bits", "compat"};
-    static const char *const value[][4] = {{"4k", NULL, NULL, NULL},
-                                           {"512", NULL, "1", NULL},
-                                           {"64k", "on", NULL, NULL},
-                                           {"16k", NULL, NULL, "0.10"},
-                                           {"4k", NULL, "64", NULL}};
     struct format_options o = {0};
     struct block_node *n;
     struct err err;
     u8 buf[UNIT];
 
-    for (unsigned i = 0; i < 4; i++)
-        if (value[kind % 5][i] && format_options_add(&o, key[i], value[kind % 5][i], &err))
+    for (unsigned i = 0; i < 4 && kind->options[i]; i += 2)
+        if (format_options_add(&o, kind->options[i], kind->options[i + 1], &err))
             abort();
-    if (format_find("qcow2")->create(path, (u64)BLOCKS * UNIT, NULL, NULL, &o, &err)) {
+    if (format_find(kind->format)->create(path, (u64)BLOCKS * UNIT, NULL, NULL, &o, &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
     format_options_free(&o);
-    n = open_image(path, 0);
-    for (u32 b = 0; kind % 2 && b < BLOCKS / 2; b++) { /* what a snapshot shares */
+    n = open_image(path, kind, 0);
+    for (u32 b = 0; kind->begun && b < BLOCKS / 2; b++) {
         stamp(buf, b, 1);
         if (n->ops->write(n, (u64)b * UNIT, buf, UNIT))
             abort();
     }
-    if (kind % 2 && kind % 5 != 1 && n->ops->snapshot_create(n, "before", &err)) {
+    if (kind->snapshot && n->ops->snapshot_create(n, "before", &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
@@ -212,22 +262,24 @@ int main(int argc, char **argv)
 
     if (!rounds || j == MAP_FAILED)
         return 2;
-    snprintf(path, sizeof(path), "%s/kill.qcow2", argv[2]);
+    snprintf(path, sizeof(path), "%s/kill.image", argv[2]);
     for (unsigned i = 0; i < rounds && !failed; i++) {
+        const struct kind *kind = &kinds[i / 3 % ARRAY_SIZE(kinds)];
         pid_t pid;
+        int status;
         if (!(i % 3)) { /* else it goes on with what was left */
-            make(path, i / 3);
+            make(path, kind);
             memset(j, 0, sizeof(*j));
         }
         pid = fork();
         if (!pid)
-            child(path, j, 2 + i % 3 * BIT(24), seed + i);
+            child(path, kind, j, 2 + i % 3 * BIT(24), seed + i);
         usleep(1000 + draw(&seed) % 150000);
         kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        failed = (unsigned)check_image(path, j);
+        waitpid(pid, &status, 0);
+        failed = !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL || check_image(path, kind, j);
         if (failed)
-            fprintf(stderr, "round %u, image %s\n", i, path);
+            fprintf(stderr, "round %u, %s image %s\n", i, kind->format, path);
     }
     printf("%u rounds, %s\n", rounds, failed ? "failed" : "nothing lost");
     if (!failed)

@@ -488,6 +488,7 @@ const struct block_driver bat_driver = {
     .close = bat_close,
     .status = bat_status,
     .info = bat_info,
+    .check = bat_check,
 };
 
 int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file, unsigned flags, u64 size,

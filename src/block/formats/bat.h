@@ -17,6 +17,7 @@
 #define BAT_ENTRIES BIT64(27) /* at most: 1 GiB of memory */
 
 struct bat;
+struct bat_claims;
 
 struct bat_ops {
     /* Writes the entry of block i, which is at file offset `host` now. */
@@ -35,6 +36,9 @@ struct bat_ops {
        lowest first. */
     int (*read_map)(struct bat *t, u64 i, u8 *map);
     void (*info)(struct bat *t, struct block_info *info);
+    /* Says with bat_claim where tables are that no block may lie on; bat_check_host has seen to
+       what is in front of all blocks. NULL: there are none else. */
+    void (*claims)(struct bat *t, struct bat_claims *c);
     void (*dispose)(struct bat *t); /* frees the structure that t is in */
 };
 
@@ -51,7 +55,8 @@ struct bat {
     u8 *dirty;   /* a bit for each entry that is not stored; lock */
     u8 *partial; /* a bit for each block that may have sectors of the backing's; NULL: none; lock */
     u64 dirty_from, dirty_to;
-    bool begun; /* lock */
+    bool begun;    /* lock */
+    bool unclosed; /* says that its last writer has not ended; a check with repair ends that */
     pthread_mutex_t lock;
 };
 
@@ -61,6 +66,13 @@ extern const struct block_driver bat_driver;
  */
 must_check int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file,
                         unsigned flags, u64 size, u64 block, struct err *err);
+/* The end of an opening: rc as it was so far; then, to be written, no two blocks may overlap. */
+must_check int bat_opened(struct bat *t, int rc, unsigned flags, struct block_node **out,
+                          struct err *err);
+void bat_claim(struct bat_claims *c, u64 at, u64 len, const char *what);
+/* driver.h: check */
+must_check int bat_check(struct block_node *n, unsigned fix, struct block_check *r,
+                         struct err *err);
 /* No block is partial yet. -ENOMEM with a message. */
 must_check int bat_allow_partial(struct bat *t, struct err *err);
 /* Gives up an opening: disposes and returns rc. */

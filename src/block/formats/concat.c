@@ -137,6 +137,19 @@ static int concat_status(struct block_node *n, u64 off, u64 len, struct block_ex
     return rc;
 }
 
+static int concat_check(struct block_node *n, unsigned fix, struct block_check *r, struct err *err)
+{
+    struct concat *c = of(n);
+    int rc = 0;
+
+    for (unsigned i = 0; i < c->parts && !rc; i++) {
+        struct block_node *part = c->part[i]->n;
+        if (part->ops->check)
+            rc = part->ops->check(part, fix, r, err);
+    }
+    return rc;
+}
+
 void concat_dispose(struct block_node *n)
 {
     struct concat *c = of(n);
@@ -161,6 +174,7 @@ const struct block_driver concat_driver = {
     .zero = concat_zero,
     .close = concat_dispose,
     .status = concat_status,
+    .check = concat_check,
 };
 
 int concat_new(struct block_node **out, struct bfile *main, bool owns_main, unsigned flags,

@@ -98,9 +98,10 @@ static int check_header(struct bfile *f, const u8 *h, unsigned flags, struct err
     if (!size || size > BIT64(54) || (size + tracks - 1) / tracks > entries ||
         entries > BAT_ENTRIES)
         return bat_refuse(f, "parallels", err, "the disk's size is not possible", size);
-    if (le32(h + 44) == IN_USE && !(flags & OPEN_READ_ONLY))
+    if (le32(h + 44) == IN_USE && !(flags & (OPEN_READ_ONLY | OPEN_FOR_REPAIR)))
         return err_set(err, EROFS,
-                       "'%s': parallels: was not closed properly; open it read-only and copy it",
+                       "'%s': parallels: was not closed properly; 'domus img check -r all' looks "
+                       "whether it is whole, and ends that",
                        bfile_path(f));
     return 0;
 }
@@ -123,14 +124,12 @@ static int parallels_open(struct block_node **out, struct bfile *f, unsigned fla
     p->unit = ext ? block : 512;
     p->data = le32(h + 48) ? le32(h + 48) * 512ull : align_up(HEADER + 4 * (u64)le32(h + 32), 512);
     p->bat.align = p->unit;
+    p->bat.unclosed = le32(h + 44) == IN_USE;
     rc = bat_init(&p->bat, &ops, f, flags, size, block, err);
     if (rc)
         return rc;
     rc = read_table(p, le32(h + 32), err);
-    if (rc)
-        return bat_fail(&p->bat, rc);
-    *out = &p->bat.node;
-    return 0;
+    return bat_opened(&p->bat, rc, flags, out, err);
 }
 
 static int create(const char *path, u64 size, const char *backing, const char *backing_format,

@@ -48,6 +48,8 @@ static int store(struct bat *t, u64 i, u64 host)
         rc = zeros ? bfile_write(t->file, at, zeros, bytes) : -ENOMEM;
         free(zeros);
         if (!rc)
+            rc = bfile_flush(t->file); /* no entry leads to what is not on disk */
+        if (!rc)
             rc = put_entry(t->file, q->l1_offset + 8 * n, at);
         if (rc)
             return rc;
@@ -84,7 +86,19 @@ static void dispose(struct bat *t)
     free(of(t));
 }
 
-static const struct bat_ops ops = {.store = store, .read_packed = read_packed, .dispose = dispose};
+static void claims(struct bat *t, struct bat_claims *c)
+{
+    const struct qcow1 *q = of(t);
+
+    bat_claim(c, 0, HEADER, "the header");
+    bat_claim(c, q->l1_offset, 8 * q->l1_size, "the level 1 table");
+    for (u64 n = 0; n < q->l1_size; n++)
+        if (q->l1[n])
+            bat_claim(c, q->l1[n], 8ull << q->l2_bits, "a level 2 table");
+}
+
+static const struct bat_ops ops = {
+    .store = store, .read_packed = read_packed, .claims = claims, .dispose = dispose};
 
 static int check_header(struct bfile *f, const u8 *h, struct err *err)
 {
@@ -180,10 +194,7 @@ static int qcow1_open(struct block_node **out, struct bfile *f, unsigned flags, 
     rc = read_tables(q, err);
     if (!rc)
         rc = read_backing(q, h, err);
-    if (rc)
-        return bat_fail(&q->bat, rc);
-    *out = &q->bat.node;
-    return 0;
+    return bat_opened(&q->bat, rc, flags, out, err);
 }
 
 static int qcow1_create(const char *path, u64 size, const char *backing, const char *backing_format,

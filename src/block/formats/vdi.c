@@ -24,7 +24,6 @@
 struct vdi {
     struct bat bat;
     u64 map, data;
-    u32 used; /* blocks in the file */
 };
 
 static struct vdi *vdi_of(struct bat *t)
@@ -120,10 +119,7 @@ static int vdi_open(struct block_node **out, struct bfile *f, unsigned flags, st
     if (rc)
         return rc;
     rc = read_map(v, le32(h + 0x180), err);
-    if (rc)
-        return bat_fail(&v->bat, rc);
-    *out = &v->bat.node;
-    return 0;
+    return bat_opened(&v->bat, rc, flags, out, err);
 }
 
 static int write_header(struct bfile *f, u64 size, u64 blocks, bool fixed)

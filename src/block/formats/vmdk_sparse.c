@@ -21,6 +21,7 @@ struct sparse {
     u64 tables;
     u32 *gt, *rgt; /* sectors */
     u32 flags;
+    u64 desc_at, desc_len;
 };
 
 static struct sparse *of(struct bat *t)
@@ -51,6 +52,8 @@ static int need_table(struct bat *t, u64 directory, u32 *gt, u64 n)
         return 0;
     at = bat_room(t, GT_SIZE);
     rc = bfile_write(t->file, at, zeros, GT_SIZE);
+    if (!rc)
+        rc = bfile_flush(t->file); /* no entry leads to what is not on disk */
     if (!rc)
         rc = put_u32(t->file, directory + 4 * n, (u32)(at / 512));
     if (!rc)
@@ -131,9 +134,32 @@ static void dispose(struct bat *t)
     free(of(t));
 }
 
-static const struct bat_ops plain_ops = {.store = store, .dispose = dispose};
-static const struct bat_ops packed_ops = {
-    .store = store, .dispose = dispose, .read_packed = read_packed, .write_packed = write_packed};
+static void claim_tables(const struct sparse *s, u64 directory, const u32 *gt, struct bat_claims *c)
+{
+    bat_claim(c, directory, 4 * s->tables, "a grain directory");
+    for (u64 n = 0; n < s->tables; n++)
+        if (gt[n])
+            bat_claim(c, gt[n] * 512ull, GT_SIZE, "a grain table");
+}
+
+static void claims(struct bat *t, struct bat_claims *c)
+{
+    const struct sparse *s = of(t);
+
+    bat_claim(c, 0, VMDK_HEADER, "the header");
+    if (s->desc_at)
+        bat_claim(c, s->desc_at, s->desc_len, "the descriptor");
+    claim_tables(s, s->gd, s->gt, c);
+    if (s->rgd)
+        claim_tables(s, s->rgd, s->rgt, c);
+}
+
+static const struct bat_ops plain_ops = {.store = store, .claims = claims, .dispose = dispose};
+static const struct bat_ops packed_ops = {.store = store,
+                                          .claims = claims,
+                                          .dispose = dispose,
+                                          .read_packed = read_packed,
+                                          .write_packed = write_packed};
 
 static int read_directory(struct bfile *f, u64 at, u64 tables, u32 **out, struct err *err)
 {
@@ -221,6 +247,8 @@ int vmdk_sparse_open(struct block_node **out, struct bfile *f, unsigned flags, s
                   le64(h + 20) * 512, err);
     if (rc)
         return rc;
+    s->desc_at = le64(h + 28) * 512 & INT64_MAX;
+    s->desc_len = min_u64(le64(h + 36), VMDK_DESC_MAX / 512) * 512;
     s->gd = le64(h + 56) * 512;
     s->rgd = s->flags & VMDK_REDUNDANT ? le64(h + 48) * 512 : 0;
     s->tables = (s->bat.blocks + VMDK_GTES - 1) / VMDK_GTES;
@@ -230,10 +258,7 @@ int vmdk_sparse_open(struct block_node **out, struct bfile *f, unsigned flags, s
     for (u64 n = 0; n < s->tables && !rc; n++)
         if (s->gt[n])
             rc = read_table(s, n, err);
-    if (rc)
-        return bat_fail(&s->bat, rc);
-    *out = &s->bat.node;
-    return 0;
+    return bat_opened(&s->bat, rc, flags, out, err);
 }
 
 int vmdk_sparse_descriptor(struct bfile *f, char **out, struct err *err)

@@ -225,10 +225,7 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
         rc = read_table(v, be32(h + 28), err);
     if (!rc && diff)
         rc = read_parent(v, h, err);
-    if (rc)
-        return bat_fail(&v->bat, rc);
-    *out = &v->bat.node;
-    return 0;
+    return bat_opened(&v->bat, rc, flags, out, err);
 }
 
 static bool is_footer(const u8 *p)

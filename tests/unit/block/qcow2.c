@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* qcow2 against an array, with power lost at any operation, with a full disk, and damaged. */
-#include "../test.h"
-#include "block/file.h"
-#include "block/format.h"
+#include "power.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define SIZE (512 * KiB)
 #define UNIT 512u
 
 static char path[] = "/tmp/domus-qcow2-XXXXXX";
-
-static u32 draw(u32 *seed)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 8;
-}
 
 static void make(const char *key, const char *value)
 {
@@ -132,134 +121,11 @@ static void reads_back_what_was_written(void)
     like_an_array("refcount_bits", "64", true);
 }
 
-/* Every change of the file, in order. */
-struct event {
-    enum bfile_op op;
-    u64 off, len;
-    u8 *data;
-};
-
-struct log {
-    struct event *e;
-    unsigned n, room;
-};
-
-static int note(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
-{
-    struct log *log = opaque;
-
-    if (op == BFILE_READ)
-        return 0;
-    if (log->n == log->room) {
-        log->room = log->room * 2 + 64;
-        log->e = realloc(log->e, log->room * sizeof(*log->e));
-        BUG_ON(!log->e);
-    }
-    log->e[log->n] = (struct event){op, off, len, buf ? malloc(len + 1) : NULL};
-    if (buf)
-        memcpy(log->e[log->n].data, buf, len);
-    log->n++;
-    return 0;
-}
-
-static void apply(int fd, const struct event *e)
-{
-    static const u8 zeros[64 * KiB];
-
-    if (e->op == BFILE_WRITE)
-        CHECK_EQ(pwrite(fd, e->data, e->len, (off_t)e->off), e->len);
-    else if (e->op == BFILE_TRUNCATE)
-        CHECK_EQ(ftruncate(fd, (off_t)e->off), 0);
-    else if (e->op == BFILE_ZERO || e->op == BFILE_DISCARD)
-        for (u64 at = 0; at < e->len; at += sizeof(zeros))
-            CHECK(pwrite(fd, zeros, min_u64(sizeof(zeros), e->len - at), (off_t)(e->off + at)) > 0);
-}
-
-/* The file after power was lost behind event `last`: all up to its last flush is there, of the
-   rest some. Then no error, and what the guest had flushed by then. */
-static void lose_power(int start, const struct log *log, unsigned last, u32 *seed,
-                       const u8 *flushed)
-{
-    int fd = memfd_create("image", MFD_CLOEXEC);
-    static u8 buf[64 * KiB], back[SIZE];
-    unsigned synced = last;
-    struct block_node *n;
-    struct bfile *f;
-    struct err err = {""};
-
-    for (ssize_t r, at = 0; (r = pread(start, buf, sizeof(buf), at)) > 0; at += r)
-        CHECK_EQ(pwrite(fd, buf, (size_t)r, at), r);
-    while (synced && log->e[synced - 1].op != BFILE_FLUSH)
-        synced--;
-    for (unsigned i = 0; i < last; i++)
-        if (i < synced || log->e[i].op == BFILE_TRUNCATE || draw(seed) % 2)
-            apply(fd, &log->e[i]);
-    CHECK_EQ(bfile_from_fd(&f, fd, "image", true, &err), 0);
-    CHECK_EQ(block_node_open(&n, f, "qcow2", OPEN_READ_ONLY, &err), 0);
-    check(n, true);
-    CHECK_EQ(n->ops->read(n, 0, back, SIZE), 0);
-    for (u64 at = 0; flushed && at < SIZE; at++)
-        if (back[at] < flushed[at]) {
-            fprintf(stderr, "event %u: byte %#llx is %u, flushed was %u\n", last,
-                    (unsigned long long)at, back[at], flushed[at]);
-            test_failures++;
-            break;
-        }
-    node_close(n);
-}
-
-static void power_is_lost(const char *key, const char *value)
-{
-    static u8 model[SIZE], flushed[SIZE], buf[20000];
-    struct log log = {0};
-    struct block_node *n;
-    u32 seed = 5, power = 9;
-    int start;
-
-    memset(model, 0, SIZE);
-    memset(flushed, 0, SIZE);
-    make(key, value);
-    start = open(path, O_RDONLY);
-    n = open_it(0);
-    unlink(path); /* the writer's copy; the start is read before it is written */
-    {
-        int copy = memfd_create("start", MFD_CLOEXEC);
-        for (ssize_t r, at = 0; (r = pread(start, buf, sizeof(buf), at)) > 0; at += r)
-            CHECK_EQ(pwrite(copy, buf, (size_t)r, at), r);
-        close(start);
-        start = copy;
-    }
-    bfile_set_hook(n->file, note, &log);
-    for (u32 i = 1; i < 120; i++) {
-        u64 off = draw(&seed) % (SIZE - sizeof(buf)), len = draw(&seed) % sizeof(buf) + 1;
-        unsigned from = log.n;
-        bool flush = i % 5 == 0;
-        if (flush) {
-            CHECK_EQ(n->ops->flush(n), 0);
-        } else {
-            memset(buf, (int)i * 2, len); /* each write has a higher number */
-            CHECK_EQ(n->ops->write(n, off, buf, len), 0);
-            memset(model + off, (int)i * 2, len);
-        }
-        for (unsigned at = from; at <= log.n; at += 1 + draw(&power) % 3)
-            lose_power(start, &log, at, &power, flushed);
-        if (flush) {
-            memcpy(flushed, model, SIZE);
-            lose_power(start, &log, log.n, &power, flushed);
-        }
-    }
-    node_close(n);
-    for (unsigned i = 0; i < log.n; i++)
-        free(log.e[i].data);
-    free(log.e);
-    close(start);
-}
-
 static void losing_power_loses_nothing_flushed(void)
 {
-    power_is_lost("cluster_size", "512");
-    power_is_lost("cluster_size", "4k");
-    power_is_lost("extended_l2", "on");
+    power_is_lost(&(struct power){"qcow2", "cluster_size", "512", SIZE, 120});
+    power_is_lost(&(struct power){"qcow2", "cluster_size", "4k", SIZE, 120});
+    power_is_lost(&(struct power){"qcow2", "extended_l2", "on", SIZE, 120});
 }
 
 static int no_room(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
