@@ -166,6 +166,19 @@ static int check_loop(struct block_node *top, struct block_node *last, struct er
     return 0;
 }
 
+/* Whether the backing file is still the one that the image was made over. */
+static int check_id(const struct block_node *n, struct err *err)
+{
+    static const u8 any[BLOCK_ID];
+
+    if (!memcmp(n->backing_id, any, BLOCK_ID) || !memcmp(n->backing_id, n->backing->id, BLOCK_ID))
+        return 0;
+    return err_set(err, ESTALE,
+                   "'%s' is not the backing file that '%s' was made over, or was written to since: "
+                   "what is in the image does not fit it",
+                   bfile_path(n->backing->file), bfile_path(n->file));
+}
+
 static int open_backings(struct block_node *top, const char *backing, unsigned flags,
                          struct err *err)
 {
@@ -190,6 +203,8 @@ static int open_backings(struct block_node *top, const char *backing, unsigned f
             err_prefix(err, "behind '%s'", bfile_path(n->file));
         else
             rc = check_loop(top, n->backing, err);
+        if (!rc && !backing)
+            rc = check_id(n, err);
         free(path);
         backing = NULL;
         if (rc)

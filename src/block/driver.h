@@ -26,6 +26,7 @@ struct block_extent {
 };
 
 #define INFO_ITEMS 16u
+#define BLOCK_ID   16u
 
 /* Something a format says of an image. */
 struct block_info_item {
@@ -133,7 +134,10 @@ struct block_node {
     struct block_node *backing; /* owned; closed by node_close */
     char *backing_name;         /* as the image has it; owned */
     char *backing_format;       /* likewise; NULL: not said */
-    char fault[256];            /* what is wrong with the image, once an op has met it */
+    /* Zeros where the format has none. */
+    u8 id[BLOCK_ID];         /* what the image has, or was when it was made */
+    u8 backing_id[BLOCK_ID]; /* that of the backing file it was made over */
+    char fault[256];         /* what is wrong with the image, once an op has met it */
 };
 
 /* Closes the node and those behind it. NULL is allowed. */

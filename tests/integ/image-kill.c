@@ -95,6 +95,7 @@ static const struct kind {
     bool repair;                     /* before it can be written again */
 } kinds[] = {
     {"qcow2", {"cluster_size", "4k"}, "check -q", false, false, false},
+    {"vhdx", {"block_size", "1M"}, "check -q -r all", true, false, false},
     {"qcow2", {"cluster_size", "512", "refcount_bits", "1"}, "check -q", true, false, false},
     {"vdi", {NULL}, "check -q", false, false, false},
     {"qcow2", {"cluster_size", "64k", "extended_l2", "on"}, "check -q", false, false, false},

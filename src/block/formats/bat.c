@@ -532,3 +532,25 @@ int bat_created(struct bfile *f, int rc, struct err *err)
     bfile_close(f);
     return rc;
 }
+
+int bat_parent_id(const char *path, const char *backing, const char *given, const char *format,
+                  u8 id[BLOCK_ID], struct err *err)
+{
+    char *where = path_beside(path, backing);
+    struct block_node *n;
+    int rc;
+
+    if (given && strcmp(given, format))
+        rc = err_set(err, EINVAL, "format %s: the backing file must be of that format, not %.20s",
+                     format, given);
+    else if (!where)
+        rc = err_set(err, ENOMEM, "%s", strerror(ENOMEM));
+    else
+        rc = block_chain_open(&n, where, format, NULL, OPEN_READ_ONLY | OPEN_NO_BACKING, err);
+    free(where);
+    if (rc)
+        return rc;
+    memcpy(id, n->id, BLOCK_ID);
+    node_close(n);
+    return 0;
+}

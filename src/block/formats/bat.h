@@ -94,3 +94,7 @@ u64 bat_room(struct bat *t, u64 n);
 must_check int bat_create(struct bfile **out, const char *path, struct err *err);
 /* Ends it: closes, and says what went wrong. */
 must_check int bat_created(struct bfile *f, int rc, struct err *err);
+/* Of the image `backing`, as one at `path` would name it: what node.id is of it. It must be of this
+   format, which is what `given` (or NULL) says. */
+must_check int bat_parent_id(const char *path, const char *backing, const char *given,
+                             const char *format, u8 id[BLOCK_ID], struct err *err);
