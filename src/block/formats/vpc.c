@@ -3,6 +3,7 @@
  * Virtual PC's and Hyper-V's VHD, specification 1.0: fixed, dynamic and differencing. Big-endian.
  * A fixed image has its mark at the end only, so it is never guessed: say format=vpc.
  */
+#include "block/formats/vpc.h"
 #include "base/be.h"
 #include "block/file.h"
 #include "block/formats/bat.h"
@@ -13,22 +14,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-#define FOOTER  512u
-#define HEADER  1024u
-#define FIXED   2u
-#define DYNAMIC 3u
-#define DIFF    4u
 #define NONE    0xffffffffu
-#define BLOCK   (2 * MiB)
 #define CHS_MAX (65535ull * 16 * 255 * 512)
-#define W2RU    0x57327275u /* relative path, UTF-16 */
 
 struct vpc {
     struct bat bat;
     u64 table;
-    u8 footer[FOOTER];
+    u8 footer[VPC_FOOTER];
 };
 
 static struct vpc *vpc_of(struct bat *t)
@@ -36,7 +29,7 @@ static struct vpc *vpc_of(struct bat *t)
     return container_of(t, struct vpc, bat);
 }
 
-static u32 checksum(const u8 *p, u32 len, u32 at)
+u32 vpc_checksum(const u8 *p, u32 len, u32 at)
 {
     u32 sum = 0;
 
@@ -63,7 +56,7 @@ static int store(struct bat *t, u64 i, u64 host)
 /* The footer stays behind the last block. */
 static int finish(struct bat *t)
 {
-    return bfile_write(t->file, align_up(t->end, 512), vpc_of(t)->footer, FOOTER);
+    return bfile_write(t->file, align_up(t->end, 512), vpc_of(t)->footer, VPC_FOOTER);
 }
 
 static void dispose(struct bat *t)
@@ -89,18 +82,28 @@ static int read_map(struct bat *t, u64 i, u8 *map)
 static const struct bat_ops ops = {
     .store = store, .finish = finish, .dispose = dispose, .read_map = read_map};
 
+/* The name that a locator leads to; NULL: none that is of use. */
+static char *read_locator(struct vpc *v, const u8 *l)
+{
+    u8 path[2048];
+    u32 len = be32(l + 8), code = be32(l);
+
+    if ((code != VPC_RELATIVE && code != VPC_ABSOLUTE) || !len || len > sizeof(path) ||
+        be64(l + 16) > INT64_MAX || bfile_read_whole(v->bat.file, be64(l + 16), path, len))
+        return NULL;
+    return utf16_text(path, len / 2, UTF16_LE);
+}
+
 static int read_parent(struct vpc *v, const u8 *h, struct err *err)
 {
     struct block_node *n = &v->bat.node;
-    u8 path[2048];
 
-    for (unsigned i = 0; i < 8 && !n->backing_name; i++) {
-        const u8 *l = h + 576 + 24 * i;
-        u32 len = be32(l + 8);
-        if (be32(l) != W2RU || !len || len > sizeof(path) ||
-            bfile_read_whole(v->bat.file, be64(l + 16), path, len))
+    for (unsigned i = 0; i < VPC_LOCATORS; i++) {
+        const u8 *l = h + 576 + VPC_LOCATOR * i;
+        if (n->backing_name && be32(l) != VPC_RELATIVE) /* which is of more use */
             continue;
-        n->backing_name = utf16_text(path, len / 2, UTF16_LE);
+        free(n->backing_name);
+        n->backing_name = read_locator(v, l);
     }
     if (!n->backing_name || !*n->backing_name) {
         free(n->backing_name);
@@ -109,6 +112,7 @@ static int read_parent(struct vpc *v, const u8 *h, struct err *err)
     if (n->backing_name)
         utf16_local_path(n->backing_name);
     n->backing_format = strdup("vpc");
+    memcpy(n->backing_id, h + 40, BLOCK_ID);
     if (!n->backing_name || !*n->backing_name || !n->backing_format)
         return bat_refuse(v->bat.file, "vpc", err, "it does not name its parent", 0);
     return 0;
@@ -130,7 +134,7 @@ static int read_table(struct vpc *v, u32 entries, struct err *err)
         t->host[i] = (u64)sector * 512 + t->prefix;
         if (t->partial)
             t->partial[i / 8] |= (u8)BIT(i % 8);
-        rc = bat_check_host(t, i, t->host[i], FOOTER + HEADER, err);
+        rc = bat_check_host(t, i, t->host[i], VPC_FOOTER + VPC_HEADER, err);
         end = max_u64(end, t->host[i] + t->block);
     }
     free(e);
@@ -158,8 +162,8 @@ static int open_fixed(struct block_node **out, struct bfile *f, const u8 *footer
     u64 size = disk_size(footer) & ~(u64)511;
     int rc;
 
-    if (!size || size > bfile_size(f) - FOOTER)
-        size = (bfile_size(f) - FOOTER) & ~(u64)511;
+    if (!size || size > bfile_size(f) - VPC_FOOTER)
+        size = (bfile_size(f) - VPC_FOOTER) & ~(u64)511;
     if (!size) {
         bfile_close(f);
         return err_set(err, EINVAL, "'%s': vpc: an empty disk", "image");
@@ -176,6 +180,7 @@ static int open_fixed(struct block_node **out, struct bfile *f, const u8 *footer
         concat_dispose(n);
         return rc;
     }
+    memcpy(n->id, footer + VPC_ID, BLOCK_ID);
     *out = n;
     return 0;
 }
@@ -186,7 +191,7 @@ static int check_dynamic(struct bfile *f, const u8 *footer, const u8 *h, struct 
 
     if (memcmp(h, "cxsparse", 8))
         return bat_refuse(f, "vpc", err, "no dynamic header", be64(footer + 16));
-    if (checksum(h, HEADER, 36) != be32(h + 36))
+    if (vpc_checksum(h, VPC_HEADER, 36) != be32(h + 36))
         return bat_refuse(f, "vpc", err, "the dynamic header's checksum is wrong", be32(h + 36));
     if (block < 512 || (block & (block - 1)) || block > 256 * MiB)
         return bat_refuse(f, "vpc", err, "the size of blocks is not possible", block);
@@ -200,8 +205,8 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
                         struct err *err)
 {
     struct vpc *v = calloc(1, sizeof(*v));
-    bool diff = be32(footer + 60) == DIFF;
-    u8 h[HEADER];
+    bool diff = be32(footer + 60) == VPC_DIFF;
+    u8 h[VPC_HEADER];
     int rc = v ? bfile_read(f, be64(footer + 16) & INT64_MAX, h, sizeof(h)) : -ENOMEM;
 
     if (rc)
@@ -213,7 +218,8 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
         free(v);
         return rc;
     }
-    memcpy(v->footer, footer, FOOTER);
+    memcpy(v->footer, footer, VPC_FOOTER);
+    memcpy(v->bat.node.id, footer + VPC_ID, BLOCK_ID);
     v->table = be64(h + 16) & INT64_MAX;
     v->bat.prefix = align_up(be32(h + 32) / 512 / 8 + (be32(h + 32) < 4096), 512);
     rc = bat_init(&v->bat, &ops, f, flags, align_up(disk_size(footer), 512), be32(h + 32), err);
@@ -230,127 +236,31 @@ static int open_dynamic(struct block_node **out, struct bfile *f, const u8 *foot
 
 static bool is_footer(const u8 *p)
 {
-    return !memcmp(p, "conectix", 8) && checksum(p, FOOTER, 64) == be32(p + 64);
+    return !memcmp(p, "conectix", 8) && vpc_checksum(p, VPC_FOOTER, 64) == be32(p + 64);
 }
 
 static int vpc_open(struct block_node **out, struct bfile *f, unsigned flags, struct err *err)
 {
-    u8 footer[FOOTER];
+    u8 footer[VPC_FOOTER];
     u64 size = bfile_size(f);
-    int rc = size < 2 * FOOTER ? -EINVAL : bfile_read(f, size - FOOTER, footer, FOOTER);
+    int rc = size < 2 * VPC_FOOTER ? -EINVAL : bfile_read(f, size - VPC_FOOTER, footer, VPC_FOOTER);
     u32 type;
 
     if (!rc && !is_footer(footer)) /* its copy, if it was lost at the end */
-        rc = bfile_read(f, 0, footer, FOOTER);
+        rc = bfile_read(f, 0, footer, VPC_FOOTER);
     if (rc || !is_footer(footer)) {
         rc = bat_refuse(f, "vpc", err, "no valid footer or copy of it", size);
         bfile_close(f);
         return rc;
     }
     type = be32(footer + 60);
-    if (type == FIXED)
+    if (type == VPC_FIXED)
         return open_fixed(out, f, footer, flags, err);
-    if (type == DYNAMIC || type == DIFF)
+    if (type == VPC_DYNAMIC || type == VPC_DIFF)
         return open_dynamic(out, f, footer, flags, err);
     rc = bat_refuse(f, "vpc", err, "unknown type of disk", type);
     bfile_close(f);
     return rc;
-}
-
-static void put_geometry(u8 *f, u64 sectors)
-{
-    u32 heads = 16, per = 255, cyl;
-
-    if (sectors < 65535ull * 16 * 63) {
-        per = 17;
-        heads = (u32)max_u64(4, (sectors / 17 + 1023) / 1024);
-        if (sectors / 17 >= heads * 1024ull || heads > 16) {
-            per = 31;
-            heads = 16;
-        }
-        if (sectors / 31 >= 16 * 1024ull && per == 31)
-            per = 63;
-    }
-    cyl = (u32)min_u64(65535, sectors / (heads * per));
-    put_be16(f + 56, (u16)cyl);
-    f[58] = (u8)heads;
-    f[59] = (u8)per;
-}
-
-static void make_footer(u8 *f, u64 size, u32 type)
-{
-    memset(f, 0, FOOTER);
-    memcpy(f, "conectix", 8);
-    put_be32(f + 8, 2);
-    put_be32(f + 12, 0x10000);
-    put_be64(f + 16, type == FIXED ? ~(u64)0 : FOOTER);
-    memcpy(f + 28, "qem2", 4); /* readers take the size from bytes 48 to 55 then */
-    put_be32(f + 32, 0x50003);
-    memcpy(f + 36, "Wi2k", 4);
-    put_be64(f + 40, size);
-    put_be64(f + 48, size);
-    put_geometry(f, size / 512);
-    put_be32(f + 60, type);
-    if (getrandom(f + 68, 16, 0) != 16)
-        put_be64(f + 68, size);
-    put_be32(f + 64, checksum(f, FOOTER, 64));
-}
-
-static int write_dynamic(struct bfile *f, const u8 *footer, u64 size)
-{
-    u64 entries = (size + BLOCK - 1) / BLOCK, bytes = align_up(4 * entries, 512);
-    u8 h[HEADER] = {0}, *table = malloc(bytes);
-    int rc = table ? 0 : -ENOMEM;
-
-    if (rc)
-        return rc;
-    memcpy(h, "cxsparse", 8);
-    put_be64(h + 8, ~(u64)0);
-    put_be64(h + 16, FOOTER + HEADER);
-    put_be32(h + 24, 0x10000);
-    put_be32(h + 28, (u32)entries);
-    put_be32(h + 32, (u32)BLOCK);
-    put_be32(h + 36, checksum(h, HEADER, 36));
-    memset(table, 0xff, bytes);
-    rc = bfile_write(f, 0, footer, FOOTER);
-    if (!rc)
-        rc = bfile_write(f, FOOTER, h, HEADER);
-    if (!rc)
-        rc = bfile_write(f, FOOTER + HEADER, table, bytes);
-    if (!rc)
-        rc = bfile_write(f, FOOTER + HEADER + bytes, footer, FOOTER);
-    free(table);
-    return rc;
-}
-
-static int vpc_create(const char *path, u64 size, const char *backing, const char *backing_format,
-                      const struct format_options *options, struct err *err)
-{
-    const char *sub = format_option(options, "subformat");
-    bool fixed = sub && !strcmp(sub, "fixed"), force;
-    u8 footer[FOOTER];
-    struct bfile *f;
-    int rc = format_bool(options, "force_size", &force, err); /* always so */
-
-    if (!rc && sub && !fixed && strcmp(sub, "dynamic"))
-        rc = err_set(err, EINVAL, "subformat=%.20s: there are dynamic and fixed", sub);
-    if (!rc && backing)
-        rc = err_set(err, ENOTSUP, "new images of format vpc have no backing files");
-    if (!rc && (!size || size > 2040 * GiB))
-        rc = err_set(err, EINVAL, "format vpc: from 1 byte to 2040G");
-    if (!rc)
-        rc = bat_create(&f, path, err);
-    if (rc)
-        return rc;
-    size = align_up(size, 512);
-    make_footer(footer, size, fixed ? FIXED : DYNAMIC);
-    if (fixed) {
-        rc = bfile_truncate(f, size);
-        rc = rc ? rc : bfile_write(f, size, footer, FOOTER);
-    } else {
-        rc = write_dynamic(f, footer, size);
-    }
-    return bat_created(f, rc, err);
 }
 
 static bool probe(const u8 *head, const char *path)
@@ -358,11 +268,5 @@ static bool probe(const u8 *head, const char *path)
     return !memcmp(head, "conectix", 8);
 }
 
-static const struct format_key keys[] = {
-    {"subformat", "dynamic or fixed"},
-    {"force_size", "accepted; the size is always exact"},
-    {NULL, NULL},
-};
-
 const struct block_format format_vpc = {
-    .name = "vpc", .probe = probe, .open = vpc_open, .create = vpc_create, .keys = keys};
+    .name = "vpc", .probe = probe, .open = vpc_open, .create = vpc_create, .keys = vpc_keys};
