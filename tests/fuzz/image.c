@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Images of every format: the first byte says which and how it is opened, the second what is done,
- * the rest is the file. Whatever is in it, nothing may be touched out of range, and nothing may
- * take more than the file's limits.
+ * Images of one format, IMAGE_FORMAT, each with a program of its own: the first byte says how it is
+ * opened, the second what is done, the rest is the file. Whatever is in it, nothing may be touched
+ * out of range, and nothing may take more than the file's limits.
  */
 #include "block/file.h"
 #include "block/format.h"
+#include "image_vhdx.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -92,26 +93,33 @@ static void change(struct block_node *n, u8 what)
         (void)!n->ops->write_compressed(n, 0, buf, min_u64(n->size, 512));
 }
 
+static int make_file(const u8 *data, size_t size, bool right_sums)
+{
+    int fd = memfd_create("image", MFD_CLOEXEC);
+
+    BUG_ON(fd < 0);
+    if (!strcmp(IMAGE_FORMAT, "vhdx"))
+        lay_out_vhdx(fd, data, size, right_sums);
+    else
+        BUG_ON(write(fd, data, size) != (ssize_t)size);
+    return fd;
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-    const struct block_format *format = NULL;
-    unsigned which = size ? data[0] & 15 : 0, flags = OPEN_NO_BACKING;
+    unsigned flags = OPEN_NO_BACKING;
     struct block_node *n;
     struct bfile *f;
     struct err err;
-    int fd;
 
     if (size < 2 || size > 4 * MiB)
         return 0;
-    for (unsigned i = 0; i <= which && format_at(i); i++)
-        format = format_at(i);
     flags |= data[0] & 0x80 ? OPEN_READ_ONLY : data[0] & 0x40 ? OPEN_FOR_REPAIR : 0;
-    fd = memfd_create("image", MFD_CLOEXEC);
-    BUG_ON(fd < 0 || write(fd, data + 2, size - 2) != (ssize_t)(size - 2));
-    if (bfile_from_fd(&f, fd, "/nowhere/image", flags & OPEN_READ_ONLY, &err))
+    if (bfile_from_fd(&f, make_file(data + 2, size - 2, !(data[0] & 0x10)), "/nowhere/image",
+                      flags & OPEN_READ_ONLY, &err))
         return 0;
     bfile_set_hook(f, limit, NULL);
-    if (block_node_open(&n, f, data[0] & 0x20 ? NULL : format->name, flags, &err))
+    if (block_node_open(&n, f, IMAGE_FORMAT, flags, &err))
         return 0;
     look(n);
     if (n->ops->check && (flags & OPEN_FOR_REPAIR)) {
