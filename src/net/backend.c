@@ -38,6 +38,10 @@ static int open_kind(struct net_backend *b, const struct net_config *cfg, struct
         rc = net_dgram_new(&b->dgram, &cfg->dgram, loop, clk, lock, err);
         b->end = rc ? NULL : net_dgram_end(b->dgram);
         break;
+    case NET_SWITCH:
+        rc = net_switch_new(&b->socket, &cfg->sw, loop, clk, lock, err);
+        b->end = rc ? NULL : net_socket_end(b->socket);
+        break;
     }
     return rc;
 }

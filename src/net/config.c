@@ -17,7 +17,8 @@
 #define OF_USER   BIT(NET_USER)
 #define OF_TAP    BIT(NET_TAP)
 #define OF_SOCKET BIT(NET_SOCKET)
-#define OF_ANY    (BIT(NET_NONE) | OF_USER | OF_TAP | OF_SOCKET)
+#define OF_SWITCH BIT(NET_SWITCH)
+#define OF_ANY    (BIT(NET_NONE) | OF_USER | OF_TAP | OF_SOCKET | OF_SWITCH)
 
 struct key {
     const char *name;
@@ -271,10 +272,17 @@ static const struct key keys[] = {
     {"udp", OF_SOCKET, set_peer, FIELD(dgram.udp), 0, 0},
     {"localaddr", OF_SOCKET, set_text, FIELD(dgram.local), 0, 0},
     {"reconnect", OF_SOCKET, set_u32, FIELD(socket.reconnect), 0, RETRY_MAX},
+    {"name", OF_SWITCH, set_text, FIELD(sw.name), 0, 0},
+    {"port", OF_SWITCH, set_text, FIELD(sw.port), 0, 0},
 };
 
-static const char *const kind_names[] = {
-    [NET_NONE] = "none", [NET_USER] = "user", [NET_TAP] = "tap", [NET_SOCKET] = "socket"};
+/* KIND=VALUE gives the value of `key`. */
+static const struct kind {
+    const char *name, *key;
+} kinds[] = {
+    [NET_NONE] = {"none", NULL},     [NET_USER] = {"user", NULL},       [NET_TAP] = {"tap", NULL},
+    [NET_SOCKET] = {"socket", NULL}, [NET_SWITCH] = {"switch", "name"},
+};
 
 static const struct key *find_key(const char *name, enum net_kind kind, bool *of_other)
 {
@@ -289,39 +297,49 @@ static const struct key *find_key(const char *name, enum net_kind kind, bool *of
     return NULL;
 }
 
-static int set_one(struct net_config *cfg, const char **p, struct err *err)
+static int set_key(struct net_config *cfg, const char *name, const char *value, struct err *err)
 {
-    char name[KEY_MAX], value[TEXT_MAX];
-    const char *kind = kind_names[cfg->kind], *at = value_word(*p, '=', name, sizeof(name), err);
     const struct key *key;
     bool of_other;
     int rc;
 
-    if (!at)
-        return -EINVAL;
-    if (*at != '=')
-        return err_set(err, EINVAL, "'%s' needs a value: %s=…", name, name);
-    *p = value_word(at + 1, 0, value, sizeof(value), err);
-    if (!*p) {
-        err_prefix(err, "%s", name);
-        return -EINVAL;
-    }
     key = find_key(name, cfg->kind, &of_other);
     if (!key)
         return err_set(err, EINVAL, of_other ? "'%s' does not go with '%s'" : "no key '%s' of '%s'",
-                       name, kind);
+                       name, kinds[cfg->kind].name);
     rc = key->set(cfg, key, value, err);
     if (rc)
         err_prefix(err, "%s", name);
     return rc;
 }
 
-static int check_whole(struct net_config *cfg, struct err *err)
+/* The value at *p, up to a comma. */
+static int set_value(struct net_config *cfg, const char *name, const char **p, struct err *err)
 {
-    if (cfg->kind == NET_TAP && cfg->tap.has_fd && *cfg->tap.ifname)
-        return err_set(err, EINVAL, "ifname: does not go with fd");
-    if (cfg->kind != NET_SOCKET)
-        return 0;
+    char value[TEXT_MAX];
+
+    *p = value_word(*p, 0, value, sizeof(value), err);
+    if (*p)
+        return set_key(cfg, name, value, err);
+    err_prefix(err, "%s", name);
+    return -EINVAL;
+}
+
+static int set_one(struct net_config *cfg, const char **p, struct err *err)
+{
+    char name[KEY_MAX];
+    const char *at = value_word(*p, '=', name, sizeof(name), err);
+
+    if (!at)
+        return -EINVAL;
+    if (*at != '=')
+        return err_set(err, EINVAL, "'%s' needs a value: %s=…", name, name);
+    *p = at + 1;
+    return set_value(cfg, name, p, err);
+}
+
+static int check_socket(struct net_config *cfg, struct err *err)
+{
     if (!has_peer(cfg))
         return err_set(err, EINVAL, "needs one of listen=, connect=, mcast=, udp= and fd=");
     if (*cfg->dgram.mcast || *cfg->dgram.udp)
@@ -335,22 +353,41 @@ static int check_whole(struct net_config *cfg, struct err *err)
     return 0;
 }
 
+static int check_whole(struct net_config *cfg, struct err *err)
+{
+    if (cfg->kind == NET_TAP && cfg->tap.has_fd && *cfg->tap.ifname)
+        return err_set(err, EINVAL, "ifname: does not go with fd");
+    if (cfg->kind == NET_SWITCH && !*cfg->sw.name)
+        return err_set(err, EINVAL, "needs a name: switch=NAME");
+    return cfg->kind == NET_SOCKET ? check_socket(cfg, err) : 0;
+}
+
+static bool is_kind(const struct kind *k, const char *text, size_t len)
+{
+    return strlen(k->name) == len && !strncmp(k->name, text, len);
+}
+
 int net_parse(struct net_config *out, const char *text, struct err *err)
 {
-    size_t len = strcspn(text, ",");
+    size_t len = strcspn(text, ",="), kind = 0;
     const char *p = text + len;
-    size_t kind = 0;
     int rc = 0;
 
     *out = (struct net_config){0};
-    while (kind < ARRAY_SIZE(kind_names) &&
-           (strlen(kind_names[kind]) != len || strncmp(kind_names[kind], text, len)))
+    while (kind < ARRAY_SIZE(kinds) && !is_kind(&kinds[kind], text, len))
         kind++;
-    if (kind == ARRAY_SIZE(kind_names))
-        return err_set(err, EINVAL, "'%.*s' is none of user, tap, socket and none",
+    if (kind == ARRAY_SIZE(kinds))
+        return err_set(err, EINVAL, "'%.*s' is none of user, tap, socket, switch and none",
                        (int)min_u64(len, 40), text);
     out->kind = (enum net_kind)kind;
-    while (*p && !rc) {
+    if (*p == '=' && !kinds[kind].key)
+        return err_set(err, EINVAL, "'%s' takes no value, but keys: %s,KEY=VALUE", kinds[kind].name,
+                       kinds[kind].name);
+    if (*p == '=') {
+        p++;
+        rc = set_value(out, kinds[kind].key, &p, err);
+    }
+    while (!rc && *p) {
         p++;
         rc = set_one(out, &p, err);
     }

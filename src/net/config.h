@@ -4,10 +4,11 @@
 #include "base/err.h"
 #include "net/dgram.h"
 #include "net/socket.h"
+#include "net/switch.h"
 #include "net/tap.h"
 #include "net/user.h"
 
-enum net_kind { NET_NONE, NET_USER, NET_TAP, NET_SOCKET, NET_DGRAM };
+enum net_kind { NET_NONE, NET_USER, NET_TAP, NET_SOCKET, NET_SWITCH, NET_DGRAM };
 
 /* Holds no pointers: copied and forgotten freely. */
 struct net_config {
@@ -16,6 +17,7 @@ struct net_config {
     struct net_tap_config tap;
     struct net_socket_config socket;
     struct net_dgram_config dgram;
+    struct net_switch_config sw;
     char pcap[1024]; /* "": no recording */
     u32 snaplen;     /* 0: whole frames */
     char model[32];  /* of the card, "": the machine's choice; not looked at here */
@@ -24,13 +26,14 @@ struct net_config {
 };
 
 /*
- * "user", "tap", "socket" or "none", then ",KEY=VALUE"s; a comma within a value is written twice.
- * Any kind: model, mac, pcap, snaplen.
- * user: net, host, dns, dhcpstart, hostname, domain, dnssearch, tftp, tftp-server-name, bootfile,
- *       hostfwd=(tcp|udp):[HOST]:PORT-[GUEST]:PORT, restrict, ipv4, ipv6, ipv6-net, ipv6-host,
+ * "user", "tap", "socket", "switch" or "none", then ",KEY=VALUE"s; a comma within a value is
+ * written twice. "switch=NAME" is short for "switch,name=NAME". Any kind: model, mac, pcap,
+ * snaplen. user: net, host, dns, dhcpstart, hostname, domain, dnssearch, tftp, tftp-server-name,
+ * bootfile, hostfwd=(tcp|udp):[HOST]:PORT-[GUEST]:PORT, restrict, ipv4, ipv6, ipv6-net, ipv6-host,
  *       ipv6-dns, mtu
  * tap: ifname, fd, script=no, downscript=no
  * socket: one of listen, connect, mcast, udp, fd; localaddr, reconnect
+ * switch: name, port
  * -EINVAL with a message that names the key.
  */
 must_check int net_parse(struct net_config *out, const char *text, struct err *err);

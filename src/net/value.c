@@ -62,7 +62,7 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int value_mac(u8 mac[6], const char *text, struct err *err)
+int value_mac_any(u8 mac[6], const char *text, struct err *err)
 {
     const char *p = text;
     u8 out[6];
@@ -76,9 +76,18 @@ int value_mac(u8 mac[6], const char *text, struct err *err)
         out[i] = (u8)(high << 4 | low);
         p += 3;
     }
-    if (out[0] & 1)
-        return err_set(err, EINVAL, "'%s' is a multicast address: its first byte must be even",
-                       text);
     memcpy(mac, out, sizeof(out));
     return 0;
+}
+
+int value_mac(u8 mac[6], const char *text, struct err *err)
+{
+    u8 out[6];
+    int rc = value_mac_any(out, text, err);
+
+    if (!rc && out[0] & 1)
+        rc = err_set(err, EINVAL, "'%s' is a multicast address: its first byte must be even", text);
+    if (!rc)
+        memcpy(mac, out, sizeof(out));
+    return rc;
 }

@@ -35,7 +35,7 @@ static void kinds(void)
     CHECK(parses("tap,ifname=tap0,script=no,downscript=no") && cfg.kind == NET_TAP);
     CHECK(!strcmp(cfg.tap.ifname, "tap0"));
     CHECK(parses("tap,fd=7") && cfg.tap.has_fd && cfg.tap.fd == 7);
-    CHECK(refuses("", "user, tap, socket and none"));
+    CHECK(refuses("", "user, tap, socket, switch and none"));
     CHECK(refuses("users", "'users'"));
     CHECK(refuses("tap,ifname=abcdefghijklmnop", "ifname"));
     CHECK(refuses("tap,script=/etc/qemu-ifup", "script"));
@@ -103,6 +103,18 @@ static void sockets(void)
     CHECK(refuses("socket,connect=:1,localaddr=1.2.3.4", "localaddr"));
 }
 
+static void switches(void)
+{
+    CHECK(parses("switch=lan") && cfg.kind == NET_SWITCH && !strcmp(cfg.sw.name, "lan"));
+    CHECK(parses("switch=lan,port=a,model=virtio") && !strcmp(cfg.sw.port, "a"));
+    CHECK(parses("switch,name=/run/x") && !strcmp(cfg.sw.name, "/run/x"));
+    CHECK(refuses("switch", "switch=NAME"));
+    CHECK(refuses("switch=", "name"));
+    CHECK(refuses("switch=lan,port=", "port"));
+    CHECK(refuses("user=lan", "takes no value"));
+    CHECK(refuses("tap,port=a", "does not go with"));
+}
+
 static void macs(void)
 {
     u8 mac[6];
@@ -125,6 +137,7 @@ int main(void)
     TEST_RUN(user_keys);
     TEST_RUN(forwards);
     TEST_RUN(sockets);
+    TEST_RUN(switches);
     TEST_RUN(macs);
     return test_result();
 }
