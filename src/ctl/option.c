@@ -128,7 +128,8 @@ static const struct option_def options[] = {
      AT(boot)},
     {.name = "net",
      .arg = "KIND[,KEY=VALUE]",
-     .help = "network card on user, tap, socket, switch=NAME or none: model=, mac=, …; up to 8",
+     .help = "network card on user, tap, bridge=, routed, socket, switch= or none: model=, mac=, "
+             "…; up to 8",
      .set = option_set_net,
      LIST(net, nnets)},
     {.name = "vga",

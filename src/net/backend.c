@@ -8,6 +8,7 @@
 struct net_backend {
     struct net_user *user;
     struct net_tap *tap;
+    struct net_routed *routed;
     struct net_socket *socket;
     struct net_dgram *dgram;
     struct net_pcap *pcap;
@@ -29,6 +30,14 @@ static int open_kind(struct net_backend *b, const struct net_config *cfg, struct
     case NET_TAP:
         rc = net_tap_new(&b->tap, &cfg->tap, loop, clk, lock, err);
         b->end = rc ? NULL : net_tap_end(b->tap);
+        break;
+    case NET_BRIDGE:
+        rc = net_bridge_new(&b->tap, &cfg->bridge, loop, clk, lock, err);
+        b->end = rc ? NULL : net_tap_end(b->tap);
+        break;
+    case NET_ROUTED:
+        rc = net_routed_new(&b->routed, &cfg->routed, loop, clk, lock, err);
+        b->end = rc ? NULL : net_routed_end(b->routed);
         break;
     case NET_SOCKET:
         rc = net_socket_new(&b->socket, &cfg->socket, loop, clk, lock, err);
@@ -78,6 +87,7 @@ void net_close(struct net_backend *b)
         return;
     net_user_free(b->user);
     net_tap_free(b->tap);
+    net_routed_free(b->routed);
     net_socket_free(b->socket);
     net_dgram_free(b->dgram);
     net_pcap_free(b->pcap);

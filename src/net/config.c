@@ -16,9 +16,11 @@
 
 #define OF_USER   BIT(NET_USER)
 #define OF_TAP    BIT(NET_TAP)
+#define OF_BRIDGE BIT(NET_BRIDGE)
+#define OF_ROUTED BIT(NET_ROUTED)
 #define OF_SOCKET BIT(NET_SOCKET)
 #define OF_SWITCH BIT(NET_SWITCH)
-#define OF_ANY    (BIT(NET_NONE) | OF_USER | OF_TAP | OF_SOCKET | OF_SWITCH)
+#define OF_ANY    (BIT(NET_NONE) | OF_USER | OF_TAP | OF_BRIDGE | OF_ROUTED | OF_SOCKET | OF_SWITCH)
 
 struct key {
     const char *name;
@@ -265,6 +267,14 @@ static const struct key keys[] = {
     {"fd", OF_TAP, set_tap_fd, 0, 0, 0, 0},
     {"script", OF_TAP, set_no, 0, 0, 0, 0},
     {"downscript", OF_TAP, set_no, 0, 0, 0, 0},
+    {"br", OF_BRIDGE, set_text, FIELD(bridge.bridge), 0, 0},
+    {"ifname", OF_BRIDGE, set_text, FIELD(bridge.ifname), 0, 0},
+    {"helper", OF_BRIDGE, set_text, FIELD(bridge.helper), 0, 0},
+    {"guest", OF_ROUTED, set_ipv4, FIELD(routed.guest), 0, 0},
+    {"host", OF_ROUTED, set_ipv4, FIELD(routed.host), 0, 0},
+    {"prefix", OF_ROUTED, set_u32, FIELD(routed.prefix), 8, 32},
+    {"via", OF_ROUTED, set_text, FIELD(routed.via), 0, 0},
+    {"ifname", OF_ROUTED, set_text, FIELD(routed.ifname), 0, 0},
     {"listen", OF_SOCKET, set_peer, FIELD(socket.addr), NET_SOCKET_LISTEN, 0},
     {"connect", OF_SOCKET, set_peer, FIELD(socket.addr), NET_SOCKET_CONNECT, 0},
     {"fd", OF_SOCKET, set_peer, 0, 0, NET_SOCKET_FD, 0},
@@ -280,8 +290,10 @@ static const struct key keys[] = {
 static const struct kind {
     const char *name, *key;
 } kinds[] = {
-    [NET_NONE] = {"none", NULL},     [NET_USER] = {"user", NULL},       [NET_TAP] = {"tap", NULL},
-    [NET_SOCKET] = {"socket", NULL}, [NET_SWITCH] = {"switch", "name"},
+    [NET_NONE] = {"none", NULL},       [NET_USER] = {"user", NULL},
+    [NET_TAP] = {"tap", NULL},         [NET_BRIDGE] = {"bridge", "br"},
+    [NET_ROUTED] = {"routed", NULL},   [NET_SOCKET] = {"socket", NULL},
+    [NET_SWITCH] = {"switch", "name"},
 };
 
 static const struct key *find_key(const char *name, enum net_kind kind, bool *of_other)
@@ -357,6 +369,10 @@ static int check_whole(struct net_config *cfg, struct err *err)
 {
     if (cfg->kind == NET_TAP && cfg->tap.has_fd && *cfg->tap.ifname)
         return err_set(err, EINVAL, "ifname: does not go with fd");
+    if (cfg->kind == NET_BRIDGE && !*cfg->bridge.bridge)
+        return err_set(err, EINVAL, "needs a bridge: bridge=NAME");
+    if (cfg->kind == NET_ROUTED && !cfg->routed.guest)
+        return err_set(err, EINVAL, "needs the guest's address: guest=ADDRESS");
     if (cfg->kind == NET_SWITCH && !*cfg->sw.name)
         return err_set(err, EINVAL, "needs a name: switch=NAME");
     return cfg->kind == NET_SOCKET ? check_socket(cfg, err) : 0;
@@ -377,7 +393,8 @@ int net_parse(struct net_config *out, const char *text, struct err *err)
     while (kind < ARRAY_SIZE(kinds) && !is_kind(&kinds[kind], text, len))
         kind++;
     if (kind == ARRAY_SIZE(kinds))
-        return err_set(err, EINVAL, "'%.*s' is none of user, tap, socket, switch and none",
+        return err_set(err, EINVAL,
+                       "'%.*s' is none of user, tap, bridge, routed, socket, switch and none",
                        (int)min_u64(len, 40), text);
     out->kind = (enum net_kind)kind;
     if (*p == '=' && !kinds[kind].key)

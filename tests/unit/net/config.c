@@ -35,7 +35,7 @@ static void kinds(void)
     CHECK(parses("tap,ifname=tap0,script=no,downscript=no") && cfg.kind == NET_TAP);
     CHECK(!strcmp(cfg.tap.ifname, "tap0"));
     CHECK(parses("tap,fd=7") && cfg.tap.has_fd && cfg.tap.fd == 7);
-    CHECK(refuses("", "user, tap, socket, switch and none"));
+    CHECK(refuses("", "user, tap, bridge, routed, socket, switch and none"));
     CHECK(refuses("users", "'users'"));
     CHECK(refuses("tap,ifname=abcdefghijklmnop", "ifname"));
     CHECK(refuses("tap,script=/etc/qemu-ifup", "script"));
@@ -103,6 +103,20 @@ static void sockets(void)
     CHECK(refuses("socket,connect=:1,localaddr=1.2.3.4", "localaddr"));
 }
 
+static void host_interfaces(void)
+{
+    CHECK(parses("bridge=br0,ifname=t0") && cfg.kind == NET_BRIDGE);
+    CHECK(!strcmp(cfg.bridge.bridge, "br0") && !strcmp(cfg.bridge.ifname, "t0"));
+    CHECK(parses("bridge,br=br0,helper=/x") && !strcmp(cfg.bridge.helper, "/x"));
+    CHECK(refuses("bridge", "bridge=NAME"));
+    CHECK(refuses("bridge=a-name-that-is-too-long", "br: "));
+    CHECK(parses("routed,guest=10.0.0.2,prefix=30,via=eth0") && cfg.kind == NET_ROUTED);
+    CHECK(cfg.routed.guest == 0x0a000002 && cfg.routed.prefix == 30);
+    CHECK(refuses("routed", "guest=ADDRESS"));
+    CHECK(refuses("routed,guest=x", "guest: "));
+    CHECK(refuses("routed,guest=10.0.0.2,prefix=33", "prefix: "));
+}
+
 static void switches(void)
 {
     CHECK(parses("switch=lan") && cfg.kind == NET_SWITCH && !strcmp(cfg.sw.name, "lan"));
@@ -137,6 +151,7 @@ int main(void)
     TEST_RUN(user_keys);
     TEST_RUN(forwards);
     TEST_RUN(sockets);
+    TEST_RUN(host_interfaces);
     TEST_RUN(switches);
     TEST_RUN(macs);
     return test_result();
