@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* In which order firmware tries devices: by kind, and within a kind as the user named them. */
+/*
+ * In which order firmware tries devices: by kind, and within a kind as the user named them. OVMF
+ * sorts its variable BootOrder by this list whenever it starts; so for variables that last there is
+ * a list only if the user asks for one, and otherwise the order is the guest's.
+ */
 #include "machine/pc.h"
 
 #include "fw/linux_rom.h"
@@ -58,9 +62,16 @@ static void add_line(FILE *to, const char *path)
         fprintf(to, "%s\n", path);
 }
 
+static const char *words_of(const struct machine_config *cfg)
+{
+    if (cfg->boot)
+        return cfg->boot;
+    return cfg->uefi && cfg->nvram ? "" : ORDER_DEFAULT;
+}
+
 char *pc_boot_order(const struct machine *m)
 {
-    const char *words = m->cfg->boot ? m->cfg->boot : ORDER_DEFAULT;
+    const char *words = words_of(m->cfg);
     const struct pc *pc = m->pc;
     char *text = NULL;
     size_t size;

@@ -33,9 +33,8 @@ static void some_devices(struct pc *pc)
     put(pc->nic[1].boot, NIC2);
 }
 
-static void order_is(const char *boot, const char *kernel, const char *want)
+static void order_of(const struct machine_config *cfg, const char *want)
 {
-    struct machine_config cfg = {.boot = (char *)boot, .kernel = (char *)kernel};
     struct machine *m = calloc(1, sizeof(*m));
     struct pc *pc = calloc(1, sizeof(*pc));
     char *got;
@@ -43,15 +42,22 @@ static void order_is(const char *boot, const char *kernel, const char *want)
     if (!m || !pc)
         abort();
     some_devices(pc);
-    m->cfg = &cfg;
+    m->cfg = cfg;
     m->pc = pc;
     got = pc_boot_order(m);
     CHECK(got && !strcmp(got, want));
     if (got && strcmp(got, want))
-        printf("--boot %s gives\n%swant\n%s", boot ? boot : "(none)", got, want);
+        printf("--boot %s gives\n%swant\n%s", cfg->boot ? cfg->boot : "(none)", got, want);
     free(got);
     free(pc);
     free(m);
+}
+
+static void order_is(const char *boot, const char *kernel, const char *want)
+{
+    struct machine_config cfg = {.boot = (char *)boot, .kernel = (char *)kernel};
+
+    order_of(&cfg, want);
 }
 
 static void without_the_option(void)
@@ -70,6 +76,17 @@ static void a_kernel_is_first(void)
 {
     order_is(NULL, "vmlinuz", LINUX_ROM_PATH "\n" DISK DISK2 CD FLOPPY NIC NIC2);
     order_is("net", "vmlinuz", LINUX_ROM_PATH "\n" NIC NIC2);
+}
+
+static void kept_variables_have_their_own(void)
+{
+    struct machine_config cfg = {.uefi = true, .nvram = (char *)"vars.fd"};
+
+    order_of(&cfg, "");
+    cfg.boot = (char *)"cdrom";
+    order_of(&cfg, CD);
+    cfg = (struct machine_config){.uefi = true};
+    order_of(&cfg, DISK DISK2 CD FLOPPY NIC NIC2);
 }
 
 static void words_are_checked(void)
@@ -95,6 +112,7 @@ int main(void)
     TEST_RUN(without_the_option);
     TEST_RUN(as_asked);
     TEST_RUN(a_kernel_is_first);
+    TEST_RUN(kept_variables_have_their_own);
     TEST_RUN(words_are_checked);
     return test_result();
 }
