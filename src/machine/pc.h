@@ -61,6 +61,8 @@ struct pc_nic {
     struct net_backend *backend;
     struct pc_net *net; /* whose backend that is; NULL: its own */
     bool gone;          /* as of a disk */
+    pthread_mutex_t own_lock;
+    pthread_mutex_t *lock; /* of the card and its cable; NULL: the machine's */
     char boot[64];
 };
 

@@ -26,8 +26,9 @@
 /* One row for each card: constructors differ by the type of what they make, and nothing else. */
 struct nic_model {
     const char *name, *rom;
-    int (*make)(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk, const u8 mac[6],
-                struct mem_window *rom);
+    bool own_lock; /* it needs the machine's only for its registers */
+    int (*make)(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk, pthread_mutex_t *lock,
+                const u8 mac[6], struct mem_window *rom);
     void (*reset)(void *card);
     void (*free)(void *card);
     struct net_end *(*end)(void *card);
@@ -35,7 +36,7 @@ struct nic_model {
 
 #define NIC_MODEL(type)                                                                            \
     static int type##_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,           \
-                           const u8 mac[6], struct mem_window *rom)                                \
+                           pthread_mutex_t *lock, const u8 mac[6], struct mem_window *rom)         \
     {                                                                                              \
         struct type *card = NULL;                                                                  \
         int rc = type##_new(&card, bus, devfn, clk, mac, rom);                                     \
@@ -77,9 +78,9 @@ static void virtio_free_card(void *card)
 }
 
 static int virtio_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
-                       const u8 mac[6], struct mem_window *rom)
+                       pthread_mutex_t *lock, const u8 mac[6], struct mem_window *rom)
 {
-    struct virtio_net_config cfg = {.mtu = 0};
+    struct virtio_net_config cfg = {.lock = lock};
     struct virtio_pci_config pci = {.rom = rom};
     struct virtio_nic *nic = calloc(1, sizeof(*nic));
     int rc;
@@ -110,13 +111,15 @@ static struct net_end *virtio_end(void *card)
 #define ROM_DIR "/usr/lib/ipxe/qemu/"
 
 static const struct nic_model models[] = {
-    {"e1000", ROM_DIR "pxe-e1000.rom", e1000_make, e1000_reset_card, e1000_free_card, e1000_end},
-    {"rtl8139", ROM_DIR "pxe-rtl8139.rom", rtl8139_make, rtl8139_reset_card, rtl8139_free_card,
-     rtl8139_end},
-    {"ne2k_pci", ROM_DIR "pxe-ne2k_pci.rom", ne2000_make, ne2000_reset_card, ne2000_free_card,
-     ne2000_end},
-    {"pcnet", ROM_DIR "pxe-pcnet.rom", pcnet_make, pcnet_reset_card, pcnet_free_card, pcnet_end},
-    {"virtio", ROM_DIR "pxe-virtio.rom", virtio_make, virtio_reset_card, virtio_free_card,
+    {"e1000", ROM_DIR "pxe-e1000.rom", false, e1000_make, e1000_reset_card, e1000_free_card,
+     e1000_end},
+    {"rtl8139", ROM_DIR "pxe-rtl8139.rom", false, rtl8139_make, rtl8139_reset_card,
+     rtl8139_free_card, rtl8139_end},
+    {"ne2k_pci", ROM_DIR "pxe-ne2k_pci.rom", false, ne2000_make, ne2000_reset_card,
+     ne2000_free_card, ne2000_end},
+    {"pcnet", ROM_DIR "pxe-pcnet.rom", false, pcnet_make, pcnet_reset_card, pcnet_free_card,
+     pcnet_end},
+    {"virtio", ROM_DIR "pxe-virtio.rom", true, virtio_make, virtio_reset_card, virtio_free_card,
      virtio_end},
 };
 
@@ -164,7 +167,7 @@ static int make_card(struct machine *m, struct pc_nic *nic, unsigned slot, const
     if (rc)
         return err_set(err, -rc, "%s: %s", nic->model->name,
                        rc == -EBUSY ? "its PCI slot is taken" : "no PCI slot is left");
-    rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, mac, rom);
+    rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, nic->lock, mac, rom);
     if (!rc)
         return 0;
     nic->card = NULL;
@@ -184,6 +187,8 @@ static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cf
         return err_set(err, EINVAL,
                        "no card '%s'; there are e1000, rtl8139, ne2k_pci, pcnet and virtio",
                        cfg->model);
+    pthread_mutex_init(&nic->own_lock, NULL);
+    nic->lock = nic->model->own_lock ? &nic->own_lock : NULL;
     return 0;
 }
 
@@ -195,10 +200,28 @@ static void default_mac(unsigned n, u8 mac[6])
     memcpy(mac, ours, sizeof(ours));
 }
 
+/* The card's end of its cable, whose lock is then held, after the machine's. */
+static struct net_end *take_end(struct pc_nic *nic)
+{
+    if (nic->lock)
+        pthread_mutex_lock(nic->lock);
+    return nic->model->end(nic->card);
+}
+
+static void release_end(struct pc_nic *nic)
+{
+    if (nic->lock)
+        pthread_mutex_unlock(nic->lock);
+}
+
+/* Machine's lock held. */
 static void connect_nic(struct pc_nic *nic)
 {
+    struct net_end *end = take_end(nic);
+
     if (net_backend_end(nic->backend))
-        net_plug(nic->model->end(nic->card), net_backend_end(nic->backend));
+        net_plug(end, net_backend_end(nic->backend));
+    release_end(nic);
 }
 
 static int init_nic(struct machine *m, unsigned n, struct err *err)
@@ -219,7 +242,8 @@ static int init_nic(struct machine *m, unsigned n, struct err *err)
     snprintf(nic->id, sizeof(nic->id), "net%u", n);
     snprintf(nic->boot, sizeof(nic->boot), "/pci@i0cf8/ethernet@%x/ethernet-phy@0",
              nic->devfn >> 3);
-    rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, &m->vm.lock, err);
+    rc = net_open(&nic->backend, &cfg, m->loop, m->vm.clock, nic->lock ? nic->lock : &m->vm.lock,
+                  err);
     if (rc)
         return rc;
     pthread_mutex_lock(&m->vm.lock);
@@ -281,7 +305,8 @@ bool pc_nics_eject(struct pc *pc, unsigned slot)
         struct pc_nic *nic = &pc->nic[n];
         if (!nic->card || nic->devfn >> 3 != slot)
             continue;
-        net_unplug(nic->model->end(nic->card));
+        net_unplug(take_end(nic));
+        release_end(nic);
         nic->model->free(nic->card);
         nic->card = NULL;
         nic->gone = true;
@@ -333,9 +358,13 @@ void pc_nics_reset(struct pc *pc)
 
 void pc_nics_hold(struct machine *m, bool on)
 {
-    for (unsigned n = 0; m->pc && n < ARRAY_SIZE(m->pc->nic); n++)
-        if (m->pc->nic[n].card)
-            net_hold(m->pc->nic[n].model->end(m->pc->nic[n].card), on);
+    for (unsigned n = 0; m->pc && n < ARRAY_SIZE(m->pc->nic); n++) {
+        struct pc_nic *nic = &m->pc->nic[n];
+        if (!nic->card)
+            continue;
+        net_hold(take_end(nic), on);
+        release_end(nic);
+    }
 }
 
 static bool is_called(const struct pc_nic *nic, const char *name)
@@ -350,7 +379,8 @@ int machine_set_link(struct machine *m, const char *name, bool up)
     pthread_mutex_lock(&m->vm.lock);
     for (unsigned n = 0; m->pc && n < ARRAY_SIZE(m->pc->nic); n++)
         if (m->pc->nic[n].card && is_called(&m->pc->nic[n], name)) {
-            net_set_link(m->pc->nic[n].model->end(m->pc->nic[n].card), up);
+            net_set_link(take_end(&m->pc->nic[n]), up);
+            release_end(&m->pc->nic[n]);
             rc = 0;
         }
     pthread_mutex_unlock(&m->vm.lock);

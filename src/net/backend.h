@@ -5,7 +5,7 @@
 
 struct net_backend;
 
-/* -errno with a message. The loop's thread, or before it runs. */
+/* `lock` is the cable's. -errno with a message. The loop's thread, or before it runs. */
 must_check int net_open(struct net_backend **out, const struct net_config *cfg, struct loop *loop,
                         struct clock *clk, pthread_mutex_t *lock, struct err *err);
 /* The loop's thread, and not under the machine's lock (see net_user_free). NULL is allowed. */

@@ -4,7 +4,7 @@
  * multicast group share a wire; what comes back of one's own is recognized by its source. Such a
  * wire loses frames when somebody is slow, as UDP does.
  *
- * Under the machine's lock; the loop's callback takes it.
+ * Under the cable's lock; the loop's callback takes it.
  */
 #include "net/dgram.h"
 #include "net/addr.h"

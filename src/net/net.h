@@ -4,7 +4,7 @@
  * Ethernet frames without FCS; the other takes them or says "not now", upon which the sender keeps
  * the frame and waits. Nothing is lost by a full ring.
  *
- * Under the machine's lock.
+ * Under one lock for both ends: the machine's, or that of a card with its own.
  */
 #pragma once
 #include "base/base.h"

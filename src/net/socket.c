@@ -7,7 +7,7 @@
  * The peer is hostile: a length beyond NET_FRAME_MAX ends the connection. A frame that the card
  * cannot take stops the reading, one that the socket cannot take stops the card.
  *
- * Under the machine's lock; the loop's callbacks take it. Other threads only shut a broken
+ * Under the cable's lock; the loop's callbacks take it. Other threads only shut a broken
  * connection down; the loop's thread then closes it.
  */
 #include "net/socket.h"

@@ -4,7 +4,7 @@
  * no virtio header. Addresses and bridges are the host administrator's. When the card cannot take
  * a frame, one is kept and the kernel's own queue fills up.
  *
- * Under the machine's lock; the loop's callback takes it.
+ * Under the cable's lock; the loop's callback takes it.
  */
 #include "net/tap.h"
 

@@ -6,7 +6,7 @@
  * libslirp tells anew in each round what to poll, closes descriptors inside any of its calls, and
  * may do so on a CPU's thread. So a thread of its own polls for it, on an array that lives for one
  * round, instead of the event loop, where every change would have to be followed. That thread
- * takes the machine's lock around all calls; every call in either direction is under it.
+ * takes the cable's lock around all calls; every call in either direction is under it.
  */
 #include "net/user.h"
 
@@ -139,7 +139,9 @@ static void ra_fired(void *opaque)
 {
     struct ra_timer *t = opaque;
 
+    pthread_mutex_lock(t->user->lock); /* the machine's is held; it may be another */
     slirp_handle_timer(t->user->slirp, t->id, t->slirp_opaque);
+    pthread_mutex_unlock(t->user->lock);
 }
 
 static void *timer_new_opaque(SlirpTimerId id, void *slirp_opaque, void *opaque)

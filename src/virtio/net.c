@@ -3,10 +3,11 @@
  * Network device (VIRTIO 1.2, section 5.1) at the end of a cable of src/net, which carries plain
  * frames: checksums and segments that the driver leaves to the device are made here. Left out:
  * several queue pairs, since a cable is one queue; large packets towards the guest, RSS, hash
- * reports. Runs under the machine's lock.
+ * reports. Under the device's lock, which is the cable's too, or the machine's where it has none.
  */
 #include "base/le.h"
 #include "virtio/net_priv.h"
+#include "virtio/worker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +52,6 @@ static void reset(void *opaque)
 {
     struct virtio_net *n = opaque;
 
-    timer_cancel(n->clk, &n->tx_timer);
     virtio_net_forget_tx(n);
     virtio_net_reset_filters(n);
     fill_config(n);
@@ -100,11 +100,6 @@ static void link_changed(void *opaque, bool up)
 static const struct net_ops end_ops = {
     .receive = virtio_net_receive, .ready = ready, .link_changed = link_changed};
 
-static void on_tx_timer(void *opaque)
-{
-    virtio_net_transmit(opaque);
-}
-
 int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
                    const struct virtio_net_config *cfg)
 {
@@ -121,8 +116,10 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
                                .opaque = n,
                                .mem = mem,
                                .clk = clk,
+                               .lock = cfg->lock,
                                .features = BIT64(VIRTIO_F_IN_ORDER),
                                .config_len = CFG_LEN};
+    int rc;
 
     if (!n)
         return -ENOMEM;
@@ -132,7 +129,6 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
         init.features |= BIT64(NET_F_MTU);
     if (cfg->packed)
         init.features |= BIT64(VIRTIO_F_RING_PACKED);
-    n->clk = clk;
     memcpy(n->own_mac, cfg->mac, 6);
     virtio_init(&n->virtio, &init);
     virtio_add_queue(&n->virtio, QUEUE_SIZE);
@@ -141,19 +137,24 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
     memset(n->virtio.config_wmask, 0xff, 6);
     put_le16(n->virtio.config + CFG_MTU, cfg->mtu);
     net_end_init(&n->end, &end_ops, n);
-    timer_init(&n->tx_timer, on_tx_timer, n);
     fill_config(n);
     virtio_net_reset_filters(n);
-    *out = n;
-    return 0;
+    rc = cfg->lock ? virtio_worker_new(&n->virtio.worker, &n->virtio) : 0;
+    if (rc)
+        virtio_net_free(n);
+    else
+        *out = n;
+    return rc;
 }
 
 void virtio_net_free(struct virtio_net *n)
 {
     if (!n)
         return;
+    virtio_worker_free(n->virtio.worker);
+    virtio_lock(&n->virtio);
     net_unplug(&n->end);
-    timer_cancel(n->clk, &n->tx_timer);
+    virtio_unlock(&n->virtio);
     virtio_dispose(&n->virtio);
     free(n);
 }
@@ -211,7 +212,7 @@ static void before_save(void *opaque)
     if (n->tx_held)
         virtq_unpop(&n->virtio.queue[NET_TX], n->tx_head);
     n->tx_held = false;
-    timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
+    virtio_go_on(&n->virtio.queue[NET_TX]);
 }
 
 static int loaded(void *opaque)
@@ -227,8 +228,6 @@ static int loaded(void *opaque)
         rc = -EINVAL;
     for (unsigned i = 0; i < n->virtio.nqueues && !rc; i++)
         rc = n->virtio.queue[i].in_use ? -EINVAL : 0;
-    if (!rc)
-        timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
     return rc;
 }
 

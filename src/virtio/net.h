@@ -9,7 +9,10 @@ struct virtio_net;
 
 struct virtio_net_config {
     u8 mac[6];
-    u16 mtu;     /* 0: not told */
+    u16 mtu; /* 0: not told */
+    /* Its own, and that of what is behind it: a thread then serves the driver. NULL: the machine's.
+     */
+    pthread_mutex_t *lock;
     bool packed; /* offer packed rings */
 };
 

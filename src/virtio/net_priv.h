@@ -40,10 +40,8 @@
 
 struct virtio_net {
     struct virtio virtio;
-    struct clock *clk;
     struct net_end end;
-    struct timer tx_timer; /* goes on after a turn of transmission */
-    u8 own_mac[6];         /* as it came; the driver may set another */
+    u8 own_mac[6]; /* as it came; the driver may set another */
 
     /* Filters. */
     u8 mac[6];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Packets of the driver (5.1.6.2): copied whole, then sent as one frame or as segments. One turn
-   makes at most BUDGET steps; the rest follows by timer. */
+   makes at most BUDGET steps; the rest follows in another. */
 #include "base/le.h"
 #include "virtio/net_priv.h"
 
@@ -135,7 +135,9 @@ void virtio_net_transmit(struct virtio_net *n)
     unsigned budget = BUDGET;
     bool more = true;
 
-    if (n->tx_runs) /* the other side tells that it is ready while it takes a frame */
+    /* The other side tells that it is ready while it takes a frame. A machine that is paused keeps
+       what is in its queues. */
+    if (n->tx_runs || n->end.held)
         return;
     n->tx_runs = true;
     while (more && budget--)
@@ -143,7 +145,7 @@ void virtio_net_transmit(struct virtio_net *n)
     n->tx_runs = false;
     virtq_interrupt(&n->virtio.queue[NET_TX]);
     if (more)
-        timer_set(n->clk, &n->tx_timer, clock_now(n->clk));
+        virtio_go_on(&n->virtio.queue[NET_TX]);
 }
 
 void virtio_net_forget_tx(struct virtio_net *n)

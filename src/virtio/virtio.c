@@ -2,6 +2,7 @@
 /* See virtio.h. Sections 2 and 3 of the specification: status, features, configuration space. */
 #include "virtio/virtio.h"
 #include "base/le.h"
+#include "virtio/worker.h"
 
 #include <errno.h>
 #include <string.h>
@@ -26,6 +27,10 @@ static void on_go_on(void *opaque)
 
 void virtio_go_on(struct virtq *q)
 {
+    if (q->dev->worker) {
+        virtio_worker_kick(q->dev->worker, q->index);
+        return;
+    }
     q->starved = true;
     timer_set(q->dev->clk, &q->dev->go_on, clock_now(q->dev->clk));
 }
@@ -226,6 +231,10 @@ bool virtio_notify_unlocked(struct virtio *dev, u32 n)
 {
     if (!dev->lock)
         return false;
+    if (dev->worker) {
+        virtio_worker_kick(dev->worker, n);
+        return true;
+    }
     pthread_mutex_lock(dev->lock);
     virtio_notify(dev, n);
     pthread_mutex_unlock(dev->lock);

@@ -82,7 +82,8 @@ struct virtio { /* embedded in a device */
     void *opaque;
     struct mem *mem;
     struct clock *clk;
-    pthread_mutex_t *lock; /* its own; NULL: the machine's is enough */
+    pthread_mutex_t *lock;        /* its own; NULL: the machine's is enough */
+    struct virtio_worker *worker; /* worker.h; NULL: queues are served by whoever notifies */
     struct timer go_on;
 
     const struct virtio_transport *transport; /* NULL: none yet */

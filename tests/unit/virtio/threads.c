@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A disk with a lock of its own: a CPU notifies and threads complete while another, under the
-   machine's lock, does what it likes with the device. For TSan too. */
+/* Devices with a lock of their own: a CPU notifies, and threads serve and complete, while another
+   CPU, under the machine's lock, does what it likes with the device. For TSan too. */
 #include "../dev/memdisk.h"
 #include "../test.h"
 #include "driver.h"
 #include "virtio/blk.h"
+#include "virtio/net.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -79,12 +80,12 @@ static void add_read(unsigned n, u64 sector)
     pthread_mutex_unlock(&own);
 }
 
-static bool used(u16 *id, u32 *len)
+static bool used(u16 queue, u16 *id, u32 *len)
 {
     bool is;
 
     pthread_mutex_lock(&own);
-    is = drv_used(&d, 0, id, len);
+    is = drv_used(&d, queue, id, len);
     pthread_mutex_unlock(&own);
     return is;
 }
@@ -96,7 +97,7 @@ static void *cpu_that_waits(void *opaque)
         u16 id = 0;
         u32 len = 0, sector = n % SECTORS;
         add_read(0, sector);
-        for (drv_kick(&d, 0); !used(&id, &len); drv_kick(&d, 0))
+        for (drv_kick(&d, 0); !used(0, &id, &len); drv_kick(&d, 0))
             sched_yield();
         CHECK_EQ(len, 513);
         CHECK_EQ(*drv_ram(&d, DRV_DATA + 16), 0);
@@ -192,7 +193,7 @@ static void a_wire_is_driven_by_the_clock(void)
     pthread_mutex_lock(&own);
     block_drain(blk);
     pthread_mutex_unlock(&own);
-    CHECK(used(&id, &len));
+    CHECK(used(0, &id, &len));
     CHECK(!drv_line(&d));
     lock();
     clock_advance(d.p.rig.clk, 1);
@@ -203,10 +204,84 @@ static void a_wire_is_driven_by_the_clock(void)
     close_all();
 }
 
+static struct net_end peer;
+static unsigned frames, wrong;
+
+/* Refuses every third. */
+static bool take_frame(void *opaque, const u8 *frame, size_t len)
+{
+    static unsigned calls; /* own */
+
+    if (++calls % 3 == 0)
+        return false;
+    wrong += len != 64 || frame[60] != (u8)frames;
+    frames++;
+    return true;
+}
+
+static const struct net_ops peer_ops = {.receive = take_frame};
+
+static void *cpu_that_sends(void *opaque)
+{
+    for (unsigned n = 0; n < REQUESTS; n++) {
+        struct drv_seg s[] = {{DRV_DATA, 12, false}, {BUFFER, 64, false}};
+        u16 id = 0;
+        u32 len = 0;
+        pthread_mutex_lock(&own);
+        *drv_ram(&d, BUFFER + 60) = (u8)n;
+        drv_add(&d, 1, s, 2);
+        pthread_mutex_unlock(&own);
+        drv_kick(&d, 1);
+        while (!used(1, &id, &len))
+            sched_yield();
+    }
+    atomic_store(&stop_cpu, true);
+    return NULL;
+}
+
+static void packets_wait_for_the_cable_and_the_machine(void)
+{
+    u8 mac[] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+    struct virtio_net_config cfg = {.lock = &own};
+    struct virtio_net *net;
+    pthread_t cpu;
+
+    memcpy(cfg.mac, mac, 6);
+    atomic_store(&stop_cpu, false);
+    drv_open(&d);
+    BUG_ON(virtio_net_new(&net, d.p.mem, d.p.rig.clk, &cfg));
+    drv_attach(&d, virtio_net_dev(net), false);
+    net_end_init(&peer, &peer_ops, NULL);
+    CHECK(drv_negotiate(&d, DRV_ALL));
+    drv_add_queue(&d, 1, QUEUE);
+    drv_start(&d);
+    pthread_mutex_lock(&own);
+    net_plug(virtio_net_end(net), &peer);
+    pthread_mutex_unlock(&own);
+    unlock();
+    pthread_create(&cpu, NULL, cpu_that_sends, NULL);
+    for (bool held = false; !atomic_load(&stop_cpu); held = !held) {
+        lock();
+        pthread_mutex_lock(&own);
+        net_hold(&peer, held);
+        net_ready(&peer);
+        pthread_mutex_unlock(&own);
+        unlock();
+    }
+    pthread_join(cpu, NULL);
+    CHECK_EQ(frames, REQUESTS);
+    CHECK_EQ(wrong, 0);
+    lock();
+    drv_detach(&d);
+    virtio_net_free(net);
+    drv_close(&d);
+}
+
 int main(void)
 {
     TEST_RUN(a_wire_is_driven_by_the_clock);
     TEST_RUN(registers_move_while_a_cpu_notifies);
     TEST_RUN(resets_while_a_cpu_notifies);
+    TEST_RUN(packets_wait_for_the_cable_and_the_machine);
     return test_result();
 }
