@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/net.h"
+#include "base/le.h"
 
 void net_end_init(struct net_end *end, const struct net_ops *ops, void *opaque)
 {
@@ -12,6 +13,19 @@ static void tell_link(struct net_end *end)
         end->ops->link_changed(end->opaque, end->link_up);
 }
 
+static void tell_takes(struct net_end *end)
+{
+    if (end->ops->takes_changed)
+        end->ops->takes_changed(end->opaque, net_peer_takes(end));
+}
+
+void net_set_takes(struct net_end *end, unsigned takes)
+{
+    end->takes = takes;
+    if (end->peer)
+        tell_takes(end->peer);
+}
+
 void net_plug(struct net_end *a, struct net_end *b)
 {
     BUG_ON(a == b);
@@ -20,6 +34,8 @@ void net_plug(struct net_end *a, struct net_end *b)
     a->peer = b;
     b->peer = a;
     a->link_up = b->link_up = true;
+    tell_takes(a);
+    tell_takes(b);
     tell_link(a);
     tell_link(b);
 }
@@ -77,6 +93,53 @@ bool net_send(struct net_end *from, const u8 *frame, size_t len)
     if (!to || !from->link_up || !len || len > NET_FRAME_MAX)
         return true;
     return !from->held && to->ops->receive(to->opaque, frame, len);
+}
+
+bool net_send_offload(struct net_end *from, const struct net_offload *o, const u8 *frame,
+                      size_t len)
+{
+    struct net_end *to = from->peer;
+
+    if (!to || !from->link_up || !len || len > NET_FRAME_MAX)
+        return true;
+    BUG_ON(!to->ops->receive_offload);
+    return !from->held && to->ops->receive_offload(to->opaque, o, frame, len);
+}
+
+bool net_may_offload(unsigned takes, const struct net_offload *o)
+{
+    unsigned needs = o->gso & NET_OFFLOAD_ECN ? NET_TAKES_ECN : 0u;
+
+    switch (o->gso & ~NET_OFFLOAD_ECN) {
+    case 0:
+        needs |= o->flags & NET_OFFLOAD_SUM ? NET_TAKES_SUM : 0u;
+        break;
+    case NET_OFFLOAD_TCP4:
+        needs |= NET_TAKES_TCP4;
+        break;
+    case NET_OFFLOAD_TCP6:
+        needs |= NET_TAKES_TCP6;
+        break;
+    default:
+        return false;
+    }
+    return !(needs & ~takes);
+}
+
+void net_offload_read(struct net_offload *o, const u8 raw[NET_OFFLOAD_LEN])
+{
+    *o = (struct net_offload){raw[0],        raw[1],        le16(raw + 2),
+                              le16(raw + 4), le16(raw + 6), le16(raw + 8)};
+}
+
+void net_offload_write(const struct net_offload *o, u8 raw[NET_OFFLOAD_LEN])
+{
+    raw[0] = o->flags;
+    raw[1] = o->gso;
+    put_le16(raw + 2, o->header);
+    put_le16(raw + 4, o->gso_size);
+    put_le16(raw + 6, o->sum_start);
+    put_le16(raw + 8, o->sum_offset);
 }
 
 void net_ready(struct net_end *end)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A tap interface (Linux Documentation/networking/tuntap.rst): whole frames, no packet information,
- * no virtio header. Addresses and bridges are the host administrator's. When the card cannot take
- * a frame, one is kept and the kernel's own queue fills up.
+ * a virtio header before each, by which the kernel and a card that can leave checksums and segments
+ * to each other. Addresses and bridges are the host administrator's. When the card cannot take a
+ * frame, one is kept and the kernel's own queue fills up.
  *
  * Under the cable's lock; the loop's callback takes it.
  */
@@ -15,10 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define TUN_DEVICE       "/dev/net/tun"
 #define FRAMES_PER_ROUND 64u
+#define HEADER           NET_OFFLOAD_LEN
 
 struct net_tap {
     struct net_end end;
@@ -26,11 +29,27 @@ struct net_tap {
     struct loop_fd *watch;
     int fd;
     char ifname[IFNAMSIZ];
-    size_t kept; /* bytes of a frame in buf that the card has refused */
+    bool header; /* IFF_VNET_HDR: it was opened by us, or so by others */
+    size_t kept; /* bytes in buf, of a frame that the card has refused */
     bool full;   /* the kernel has refused one of the card's */
     bool gone;   /* the interface was deleted */
-    u8 buf[NET_FRAME_MAX];
+    u8 buf[HEADER + NET_FRAME_MAX + 1];
 };
+
+static bool pass_kept(struct net_tap *t)
+{
+    struct net_offload o;
+
+    if (!t->header)
+        return net_send(&t->end, t->buf, t->kept);
+    net_offload_read(&o, t->buf);
+    if (!o.gso && !(o.flags & NET_OFFLOAD_SUM))
+        return net_send(&t->end, t->buf + HEADER, t->kept - HEADER);
+    /* From before the card said that it takes no such frames any more: TCP sends it again. */
+    if (!net_may_offload(net_peer_takes(&t->end), &o))
+        return true;
+    return net_send_offload(&t->end, &o, t->buf + HEADER, t->kept - HEADER);
+}
 
 static void want(struct net_tap *t)
 {
@@ -47,9 +66,11 @@ static bool pass_one(struct net_tap *t)
             t->gone = r == 0 || (errno != EAGAIN && errno != EINTR);
             return false;
         }
+        if (t->header && (size_t)r <= HEADER)
+            return true;
         t->kept = (size_t)r;
     }
-    if (!net_send(&t->end, t->buf, t->kept))
+    if (!pass_kept(t))
         return false;
     t->kept = 0;
     return true;
@@ -74,18 +95,49 @@ static void tap_event(void *opaque, unsigned events)
     pthread_mutex_unlock(t->lock);
 }
 
-static bool tap_receive(void *opaque, const u8 *frame, size_t len)
+static bool write_frame(struct net_tap *t, const struct net_offload *o, const u8 *frame, size_t len)
 {
-    struct net_tap *t = opaque;
+    u8 header[HEADER];
+    struct iovec iov[2] = {{header, sizeof(header)}, {(void *)(uintptr_t)frame, len}};
 
     if (t->gone)
         return true;
-    if (write(t->fd, frame, len) < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
+    net_offload_write(o, header);
+    if (writev(t->fd, iov + !t->header, 1 + t->header) < 0 &&
+        (errno == EAGAIN || errno == ENOBUFS)) {
         t->full = true;
         want(t);
         return false;
     }
     return true; /* an interface that is down, say, drops */
+}
+
+static bool tap_receive_offload(void *opaque, const struct net_offload *o, const u8 *frame,
+                                size_t len)
+{
+    return write_frame(opaque, o, frame, len);
+}
+
+static bool tap_receive(void *opaque, const u8 *frame, size_t len)
+{
+    return write_frame(opaque, &(struct net_offload){.flags = 0}, frame, len);
+}
+
+/* The kernel hands over such frames as the card takes. */
+static void tap_takes_changed(void *opaque, unsigned takes)
+{
+    struct net_tap *t = opaque;
+    unsigned offload = 0;
+
+    if (!t->header)
+        return;
+    if (takes & NET_TAKES_SUM)
+        offload = TUN_F_CSUM | (takes & NET_TAKES_TCP4 ? TUN_F_TSO4 : 0u) |
+                  (takes & NET_TAKES_TCP6 ? TUN_F_TSO6 : 0u) |
+                  (takes & NET_TAKES_ECN ? TUN_F_TSO_ECN : 0u);
+    /* A kernel that cannot goes on with plain frames. */
+    if (ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)offload) < 0)
+        return;
 }
 
 static void tap_ready(void *opaque)
@@ -97,11 +149,14 @@ static void tap_ready(void *opaque)
     want(t);
 }
 
-static const struct net_ops tap_ops = {.receive = tap_receive, .ready = tap_ready};
+static const struct net_ops tap_ops = {.receive = tap_receive,
+                                       .receive_offload = tap_receive_offload,
+                                       .takes_changed = tap_takes_changed,
+                                       .ready = tap_ready};
 
 static int open_tun(struct net_tap *t, const struct net_tap_config *cfg, struct err *err)
 {
-    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
     const char *name = *cfg->ifname ? cfg->ifname : "(new)";
 
     t->fd = open(TUN_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -120,6 +175,7 @@ static int open_tun(struct net_tap *t, const struct net_tap_config *cfg, struct 
         return err_set(err, errno, "tap %s: %s%s", name, strerror(errno), hint);
     }
     memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname));
+    t->header = true;
     return 0;
 }
 
@@ -131,11 +187,10 @@ static int adopt_fd(struct net_tap *t, int fd, struct err *err)
     t->fd = fd;
     if (flags < 0 || ioctl(fd, TUNGETIFF, &ifr) < 0)
         return err_set(err, EINVAL, "tap fd=%d: not an open tap interface", fd);
-    if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI) || ifr.ifr_flags & IFF_VNET_HDR)
-        return err_set(err, EINVAL,
-                       "tap fd=%d: %.15s must be a tap with IFF_NO_PI and without "
-                       "IFF_VNET_HDR",
-                       fd, ifr.ifr_name);
+    if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI))
+        return err_set(err, EINVAL, "tap fd=%d: %.15s must be a tap with IFF_NO_PI", fd,
+                       ifr.ifr_name);
+    t->header = ifr.ifr_flags & IFF_VNET_HDR;
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return err_set(err, errno, "tap fd=%d: %s", fd, strerror(errno));
     memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname));
@@ -155,6 +210,12 @@ int net_tap_new(struct net_tap **out, const struct net_tap_config *cfg, struct l
     t->lock = lock;
     t->fd = -1;
     rc = cfg->has_fd ? adopt_fd(t, cfg->fd, err) : open_tun(t, cfg, err);
+    if (t->header) {
+        int len = HEADER; /* one that was opened by others may have a longer one */
+        if (!rc && ioctl(t->fd, TUNSETVNETHDRSZ, &len) < 0)
+            rc = err_set(err, errno, "tap %s: %s", t->ifname, strerror(errno));
+        net_set_takes(&t->end, NET_TAKES_SUM | NET_TAKES_TCP4 | NET_TAKES_TCP6 | NET_TAKES_ECN);
+    }
     if (!rc)
         rc = loop_add(loop, &t->watch, t->fd, LOOP_READ, tap_event, t, err);
     if (rc) {

@@ -116,12 +116,20 @@ static bool user_receive(void *opaque, const u8 *frame, size_t len)
     return true;
 }
 
+/* libslirp takes packets of any length, and looks at their checksums. */
+static bool user_receive_offload(void *opaque, const struct net_offload *o, const u8 *frame,
+                                 size_t len)
+{
+    return user_receive(opaque, frame, len);
+}
+
 static void user_ready(void *opaque)
 {
     flush(opaque);
 }
 
-static const struct net_ops user_ops = {.receive = user_receive, .ready = user_ready};
+static const struct net_ops user_ops = {
+    .receive = user_receive, .receive_offload = user_receive_offload, .ready = user_ready};
 
 static void guest_error(const char *msg, void *opaque)
 {
@@ -399,6 +407,7 @@ int net_user_new(struct net_user **out, const struct net_user_config *cfg, struc
     if (!u)
         return err_set(err, ENOMEM, "user network: out of memory");
     net_end_init(&u->end, &user_ops, u);
+    net_set_takes(&u->end, NET_TAKES_TCP4 | NET_TAKES_TCP6 | NET_TAKES_ECN);
     u->clk = clk;
     u->lock = lock;
     u->cfg = *cfg;

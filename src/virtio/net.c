@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Network device (VIRTIO 1.2, section 5.1) at the end of a cable of src/net, which carries plain
- * frames: checksums and segments that the driver leaves to the device are made here. Left out:
- * several queue pairs, since a cable is one queue; large packets towards the guest, RSS, hash
- * reports. Under the device's lock, which is the cable's too, or the machine's where it has none.
+ * Network device (VIRTIO 1.2, section 5.1) at the end of a cable of src/net. Checksums and
+ * segments that the driver leaves to the device are made here, unless the other side takes them so.
+ * Left out: several queue pairs, since a cable is one queue; RSS, hash reports. Under the device's
+ * lock, which is the cable's too, or the machine's where it has none.
  */
 #include "base/le.h"
 #include "virtio/net_priv.h"
@@ -39,11 +39,35 @@ static void notify(void *opaque, struct virtq *q)
         virtio_net_control(n, q);
 }
 
+u64 virtio_net_offloads(const struct virtio_net *n)
+{
+    return n->virtio.accepted & (BIT64(NET_F_GUEST_CSUM) | BIT64(NET_F_GUEST_TSO4) |
+                                 BIT64(NET_F_GUEST_TSO6) | BIT64(NET_F_GUEST_ECN));
+}
+
+/* Without checksums no other makes sense (5.1.3.1). */
+void virtio_net_set_offloads(struct virtio_net *n, u64 features)
+{
+    static const struct {
+        unsigned feature, takes;
+    } map[] = {{NET_F_GUEST_CSUM, NET_TAKES_SUM},
+               {NET_F_GUEST_TSO4, NET_TAKES_TCP4},
+               {NET_F_GUEST_TSO6, NET_TAKES_TCP6},
+               {NET_F_GUEST_ECN, NET_TAKES_ECN}};
+    unsigned takes = 0;
+
+    n->offloads = features;
+    for (unsigned i = 0; i < ARRAY_SIZE(map); i++)
+        if (features & BIT64(NET_F_GUEST_CSUM) && features & BIT64(map[i].feature))
+            takes |= map[i].takes;
+    net_set_takes(&n->end, takes);
+}
+
 static void started(void *opaque)
 {
     struct virtio_net *n = opaque;
 
-    n->guest_csum = virtio_has(&n->virtio, NET_F_GUEST_CSUM);
+    virtio_net_set_offloads(n, virtio_net_offloads(n));
     /* A driver that cannot set the filter gets all. */
     memset(n->vlans, virtio_has(&n->virtio, NET_F_CTRL_VLAN) ? 0 : 0xff, sizeof(n->vlans));
 }
@@ -97,13 +121,16 @@ static void link_changed(void *opaque, bool up)
         virtio_config_changed(&n->virtio);
 }
 
-static const struct net_ops end_ops = {
-    .receive = virtio_net_receive, .ready = ready, .link_changed = link_changed};
+static const struct net_ops end_ops = {.receive = virtio_net_receive,
+                                       .receive_offload = virtio_net_receive_offload,
+                                       .ready = ready,
+                                       .link_changed = link_changed};
 
 int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
                    const struct virtio_net_config *cfg)
 {
     static const u8 features[] = {NET_F_CSUM,          NET_F_GUEST_CSUM,     NET_F_GUEST_OFFLOADS,
+                                  NET_F_GUEST_TSO4,    NET_F_GUEST_TSO6,     NET_F_GUEST_ECN,
                                   NET_F_MAC,           NET_F_HOST_TSO4,      NET_F_HOST_TSO6,
                                   NET_F_HOST_ECN,      NET_F_MRG_RXBUF,      NET_F_STATUS,
                                   NET_F_CTRL_VQ,       NET_F_CTRL_RX,        NET_F_CTRL_VLAN,
@@ -199,7 +226,7 @@ static const struct state_field fields[] = {
     STATE_UINT(struct virtio_net, nmacs),
     STATE_UINT(struct virtio_net, first_multi),
     STATE_ARRAY(struct virtio_net, vlans),
-    B(guest_csum),
+    STATE_UINT(struct virtio_net, offloads),
     STATE_END,
 };
 #undef B
@@ -228,12 +255,16 @@ static int loaded(void *opaque)
         rc = -EINVAL;
     for (unsigned i = 0; i < n->virtio.nqueues && !rc; i++)
         rc = n->virtio.queue[i].in_use ? -EINVAL : 0;
+    if (n->offloads & ~virtio_net_offloads(n))
+        rc = -EINVAL;
+    if (!rc)
+        virtio_net_set_offloads(n, n->offloads);
     return rc;
 }
 
 const struct state_table virtio_net_state = {.name = "virtio-net",
-                                             .version = 1,
-                                             .oldest = 1,
+                                             .version = 2,
+                                             .oldest = 2,
                                              .fields = fields,
                                              .before_save = before_save,
                                              .loaded = loaded};

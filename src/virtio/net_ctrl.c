@@ -18,7 +18,7 @@ void virtio_net_reset_filters(struct virtio_net *n)
     n->multi_overflow = n->uni_overflow = false;
     n->nmacs = n->first_multi = 0;
     memset(n->vlans, 0xff, sizeof(n->vlans));
-    n->guest_csum = false;
+    virtio_net_set_offloads(n, 0);
 }
 
 static bool listed(const struct virtio_net *n, const u8 *mac, unsigned from, unsigned to)
@@ -133,14 +133,13 @@ static u8 announced(struct virtio_net *n)
     return ACK_OK;
 }
 
-/* Of the offloads towards the guest there is one. */
 static u8 set_offloads(struct virtio_net *n)
 {
     u8 raw[8];
 
-    if (virtq_read(&n->buf, 2, raw, 8) != 8 || le64(raw) & ~BIT64(NET_F_GUEST_CSUM))
+    if (virtq_read(&n->buf, 2, raw, 8) != 8 || le64(raw) & ~virtio_net_offloads(n))
         return ACK_ERR;
-    n->guest_csum = le64(raw) & BIT64(NET_F_GUEST_CSUM);
+    virtio_net_set_offloads(n, le64(raw));
     return ACK_OK;
 }
 

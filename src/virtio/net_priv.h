@@ -9,6 +9,9 @@
 #define NET_F_GUEST_OFFLOADS 2u
 #define NET_F_MTU            3u
 #define NET_F_MAC            5u
+#define NET_F_GUEST_TSO4     7u
+#define NET_F_GUEST_TSO6     8u
+#define NET_F_GUEST_ECN      9u
 #define NET_F_HOST_TSO4      11u
 #define NET_F_HOST_TSO6      12u
 #define NET_F_HOST_ECN       13u
@@ -26,11 +29,6 @@
 #define NET_CTRL 2u
 
 #define NET_HDR        12u /* bytes; without VERSION_1 and MRG_RXBUF 10 */
-#define NET_HDR_CSUM   1u  /* flags: the checksum is to be filled in */
-#define NET_HDR_VALID  2u  /* … is right */
-#define NET_GSO_TCP4   1u
-#define NET_GSO_TCP6   4u
-#define NET_GSO_ECN    0x80u
 #define NET_STATUS_UP  1u
 #define NET_STATUS_ANN 2u
 #define NET_CFG_STATUS 6u
@@ -50,7 +48,7 @@ struct virtio_net {
     u8 macs[NET_MACS][6];
     u8 nmacs, first_multi;
     u8 vlans[NET_VLANS / 8];
-    bool guest_csum; /* the driver wants to be told of checksums that are right */
+    u64 offloads; /* features of those towards the driver that are on */
 
     bool tx_held; /* the cable does not take the rest of `packet` now */
     struct virtq_head tx_head;
@@ -67,7 +65,12 @@ static inline u32 net_hdr_len(const struct virtio_net *n)
                : NET_HDR - 2;
 }
 
+/* Of the features of offloads towards the driver, those that it has accepted. */
+u64 virtio_net_offloads(const struct virtio_net *n);
+void virtio_net_set_offloads(struct virtio_net *n, u64 features);
 bool virtio_net_receive(void *opaque, const u8 *frame, size_t len);
+bool virtio_net_receive_offload(void *opaque, const struct net_offload *o, const u8 *frame,
+                                size_t len);
 void virtio_net_transmit(struct virtio_net *n);
 void virtio_net_forget_tx(struct virtio_net *n);
 void virtio_net_control(struct virtio_net *n, struct virtq *q);

@@ -40,22 +40,35 @@ static bool refuse(struct virtio_net *n, const struct virtq_head *heads, unsigne
     return drop || !virtio_live(&n->virtio);
 }
 
-bool virtio_net_receive(void *opaque, const u8 *frame, size_t len)
+static void make_header(const struct virtio_net *n, const struct net_offload *o, const u8 *frame,
+                        size_t len, u8 header[NET_HDR])
+{
+    struct net_offload told = *o;
+    bool checks = n->offloads & BIT64(NET_F_GUEST_CSUM);
+
+    if (checks && !o->flags && !o->gso && sum_is_right(frame, len))
+        told.flags = NET_OFFLOAD_VALID;
+    else if (!checks)
+        told.flags = 0;
+    net_offload_write(&told, header);
+    put_le16(header + NET_OFFLOAD_LEN, 1);
+}
+
+bool virtio_net_receive_offload(void *opaque, const struct net_offload *o, const u8 *frame,
+                                size_t len)
 {
     struct virtio_net *n = opaque;
     struct virtq *q = &n->virtio.queue[NET_RX];
     bool merge = virtio_has(&n->virtio, NET_F_MRG_RXBUF);
     struct virtq_head heads[PARTS_MAX];
     u32 written[PARTS_MAX], hdr_len = net_hdr_len(n);
-    u8 header[NET_HDR] = {0}, count_field[2];
+    u8 header[NET_HDR], count_field[2];
     size_t at = 0;
     unsigned count = 0;
 
     if (!virtio_live(&n->virtio) || !q->ready || !virtio_net_wants(n, frame, len))
         return true;
-    if (n->guest_csum && sum_is_right(frame, len))
-        header[0] = NET_HDR_VALID;
-    put_le16(header + 10, 1);
+    make_header(n, o, frame, len, header);
     while (at < hdr_len + len) {
         struct virtq_buf *buf = count ? &n->buf : &n->first;
         if (count == PARTS_MAX || (count && !merge))
@@ -72,4 +85,9 @@ bool virtio_net_receive(void *opaque, const u8 *frame, size_t len)
     virtq_push_all(q, heads, written, count);
     virtq_interrupt(q);
     return true;
+}
+
+bool virtio_net_receive(void *opaque, const u8 *frame, size_t len)
+{
+    return virtio_net_receive_offload(opaque, &(struct net_offload){.flags = 0}, frame, len);
 }

@@ -1,49 +1,58 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Packets of the driver (5.1.6.2): copied whole, then sent as one frame or as segments. One turn
+/* Packets of the driver (5.1.6.2): copied whole, then sent as they are, or as segments. One turn
    makes at most BUDGET steps; the rest follows in another. */
 #include "base/le.h"
 #include "virtio/net_priv.h"
 
 #define BUDGET 256u
 
-struct tx_header {
-    u8 flags, gso;
-    u16 gso_size, csum_start, csum_offset;
-};
-
-static struct tx_header header_of(const struct virtio_net *n)
-{
-    const u8 *h = n->packet;
-
-    return (struct tx_header){h[0], h[1] & (u8)~NET_GSO_ECN, le16(h + 4), le16(h + 6), le16(h + 8)};
-}
-
 /* What the header says, where the frame has room for it. */
-static void insert_sum(const struct tx_header *h, u8 *frame, size_t len)
+static void insert_sum(const struct net_offload *o, u8 *frame, size_t len)
 {
     u16 sum;
 
-    if (h->csum_start >= len || (size_t)h->csum_start + h->csum_offset + 2 > len)
+    if (o->sum_start >= len || (size_t)o->sum_start + o->sum_offset + 2 > len)
         return;
-    sum = (u16)~frame_sum(frame + h->csum_start, len - h->csum_start);
-    put_be16(frame + h->csum_start + h->csum_offset, sum ? sum : 0xffff);
+    sum = (u16)~frame_sum(frame + o->sum_start, len - o->sum_start);
+    put_be16(frame + o->sum_start + o->sum_offset, sum ? sum : 0xffff);
+}
+
+static bool is_large(const struct net_offload *o)
+{
+    u8 kind = o->gso & (u8)~NET_OFFLOAD_ECN;
+
+    return kind == NET_OFFLOAD_TCP4 || kind == NET_OFFLOAD_TCP6;
+}
+
+static bool is_v6(const struct net_offload *o)
+{
+    return (o->gso & ~NET_OFFLOAD_ECN) == NET_OFFLOAD_TCP6;
+}
+
+static void fill_sums(u8 *frame, size_t len)
+{
+    struct frame_layout l;
+
+    if (!frame_parse(&l, frame, len))
+        return;
+    frame_put_ip_sum(&l, frame);
+    frame_put_l4_sum(&l, frame);
 }
 
 /* Where the payload of a large packet begins; 0: it cannot be cut. */
-static size_t large_header(const struct tx_header *h, const struct frame_layout *l, const u8 *frame,
-                           size_t len)
+static size_t large_header(const struct net_offload *o, const struct frame_layout *l,
+                           const u8 *frame, size_t len)
 {
     size_t header = l->l4 + (size_t)(frame[l->l4 + 12] >> 4) * 4;
-    bool v6 = h->gso == NET_GSO_TCP6;
 
-    if (l->proto != FRAME_L4_TCP || frame[l->l4 + 12] >> 4 < 5 || l->v6 != v6 || header >= len ||
-        !h->gso_size)
+    if (l->proto != FRAME_L4_TCP || frame[l->l4 + 12] >> 4 < 5 || l->v6 != is_v6(o) ||
+        header >= len || !o->gso_size)
         return 0;
     return header;
 }
 
 /* The next segment; false: the packet is no good. Sets *body to the bytes of payload in it. */
-static bool cut(struct virtio_net *n, const struct tx_header *h, u8 *frame, size_t *len,
+static bool cut(struct virtio_net *n, const struct net_offload *o, u8 *frame, size_t *len,
                 size_t *body, bool *last)
 {
     struct frame_layout l;
@@ -52,13 +61,13 @@ static bool cut(struct virtio_net *n, const struct tx_header *h, u8 *frame, size
 
     if (!frame_parse(&l, frame, *len))
         return false;
-    header = large_header(h, &l, frame, *len);
-    if (!header || h->gso_size > NET_FRAME_MAX - header)
+    header = large_header(o, &l, frame, *len);
+    if (!header || o->gso_size > NET_FRAME_MAX - header)
         return false;
     large = (struct frame_large){.data = frame,
                                  .len = *len,
                                  .header = header,
-                                 .mss = h->gso_size,
+                                 .mss = o->gso_size,
                                  .l3 = l.l3,
                                  .l4 = l.l4,
                                  .ip = true,
@@ -67,10 +76,7 @@ static bool cut(struct virtio_net *n, const struct tx_header *h, u8 *frame, size
     *len = frame_segment(&large, n->tx_at, n->segment);
     *body = *len - header;
     *last = header + n->tx_at + *body >= large.len;
-    if (frame_parse(&l, n->segment, *len)) {
-        frame_put_ip_sum(&l, n->segment);
-        frame_put_l4_sum(&l, n->segment);
-    }
+    fill_sums(n->segment, *len);
     return true;
 }
 
@@ -82,26 +88,44 @@ static void done(struct virtio_net *n)
     virtq_push(q, n->tx_head, 0);
 }
 
+/* As it is, to another side that takes it so. */
+static bool pass(struct virtio_net *n, struct net_offload *o, u8 *frame, size_t len)
+{
+    if (!(net_peer_takes(&n->end) & NET_TAKES_SUM)) {
+        fill_sums(frame, len);
+        o->flags = 0;
+    }
+    return net_send_offload(&n->end, o, frame, len);
+}
+
 /* One frame of the packet that is there. False: not now. */
 static bool send_some(struct virtio_net *n)
 {
-    struct tx_header h = header_of(n);
+    struct net_offload o;
     u8 *frame = n->packet + net_hdr_len(n), *out = frame;
     size_t len = n->tx_len - net_hdr_len(n), body = 0;
     bool last = true;
 
+    net_offload_read(&o, n->packet);
+    o.flags &= NET_OFFLOAD_SUM;
     if (len < FRAME_HEADER || len > NET_FRAME_MAX) {
         done(n);
         return true;
     }
-    if (h.gso == NET_GSO_TCP4 || h.gso == NET_GSO_TCP6) {
-        if (!cut(n, &h, frame, &len, &body, &last)) {
+    if (!n->tx_at && (o.flags || o.gso) && net_may_offload(net_peer_takes(&n->end), &o)) {
+        if (!pass(n, &o, frame, len))
+            return false;
+        done(n);
+        return true;
+    }
+    if (is_large(&o)) {
+        if (!cut(n, &o, frame, &len, &body, &last)) {
             done(n);
             return true;
         }
         out = n->segment;
-    } else if (h.flags & NET_HDR_CSUM) {
-        insert_sum(&h, frame, len);
+    } else if (o.flags) {
+        insert_sum(&o, frame, len);
         n->packet[0] = 0; /* also if it has to be sent once more */
     }
     if (!net_send(&n->end, out, len))

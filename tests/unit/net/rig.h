@@ -14,6 +14,8 @@ struct far {
     unsigned n;    /* frames taken, also beyond FAR_FRAMES */
     unsigned room; /* how many more it takes */
     unsigned ready, links;
+    struct net_offload offload; /* of the last frame; zeros for a plain one */
+    unsigned peer_takes;
 };
 
 static inline bool far_receive(void *opaque, const u8 *frame, size_t len)
@@ -31,6 +33,20 @@ static inline bool far_receive(void *opaque, const u8 *frame, size_t len)
     return true;
 }
 
+static inline bool far_receive_offload(void *opaque, const struct net_offload *o, const u8 *frame,
+                                       size_t len)
+{
+    struct far *f = opaque;
+
+    f->offload = *o;
+    return far_receive(opaque, frame, len);
+}
+
+static inline void far_takes(void *opaque, unsigned takes)
+{
+    ((struct far *)opaque)->peer_takes = takes;
+}
+
 static inline void far_ready(void *opaque)
 {
     ((struct far *)opaque)->ready++;
@@ -43,7 +59,11 @@ static inline void far_link(void *opaque, bool up)
 
 static inline void far_init(struct far *f)
 {
-    static const struct net_ops ops = {far_receive, far_ready, far_link};
+    static const struct net_ops ops = {.receive = far_receive,
+                                       .receive_offload = far_receive_offload,
+                                       .takes_changed = far_takes,
+                                       .ready = far_ready,
+                                       .link_changed = far_link};
 
     memset(f, 0, sizeof(*f));
     f->room = ~0u;

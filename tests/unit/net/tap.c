@@ -95,6 +95,14 @@ static void both_ways(void)
     net_plug(&card.end, net_tap_end(t));
     fd = open_packet(net_tap_ifname(t));
     if (fd >= 0) {
+        struct net_offload sum = {.flags = NET_OFFLOAD_SUM, .sum_start = 20, .sum_offset = 4};
+        CHECK(net_peer_takes(&card.end) & NET_TAKES_SUM);
+        net_set_takes(&card.end, NET_TAKES_SUM | NET_TAKES_TCP4);
+        CHECK(net_send_offload(&card.end, &sum, frame, sizeof(frame)));
+        usleep(10000);
+        CHECK_EQ(recv(fd, buf, sizeof(buf), 0), sizeof(frame));
+        sum.sum_start = 1000; /* the kernel refuses it; the cable goes on */
+        CHECK(net_send_offload(&card.end, &sum, frame, sizeof(frame)));
         CHECK(net_send(&card.end, frame, sizeof(frame)));
         usleep(10000);
         CHECK_EQ(recv(fd, buf, sizeof(buf), 0), sizeof(frame));

@@ -140,6 +140,36 @@ static void large_packets_are_cut(void)
     stop();
 }
 
+static void large_packets_pass_where_they_are_taken(void)
+{
+    static const unsigned takes[] = {NET_TAKES_TCP4, NET_TAKES_TCP4 | NET_TAKES_SUM};
+    u8 header[12] = {1, 1};
+
+    put_le16(header + 4, 1400);
+    put_le16(header + 6, 34);
+    put_le16(header + 8, 16);
+    for (unsigned sums = 0; sums < 2; sums++) {
+        struct frame_layout l;
+        size_t len;
+        start(BIT64(0) | BIT64(11));
+        net_set_takes(&far.end, takes[sums]);
+        len = tcp_frame(drv_ram(&d, BUFFER + 12), 1900);
+        CHECK(transmit(header, (u32)len));
+        CHECK_EQ(far.n, 1);
+        CHECK_EQ(far.len[0], len);
+        CHECK_EQ(far.offload.gso, 1);
+        CHECK_EQ(far.offload.gso_size, 1400);
+        CHECK_EQ(far.offload.flags, sums);
+        CHECK(frame_parse(&l, far.data[0], far.len[0]));
+        CHECK_EQ(frame_l4_sum_ok(&l, far.data[0]), !sums);
+        header[1] = 0x81; /* with ECN: cut */
+        CHECK(transmit(header, (u32)len));
+        CHECK_EQ(far.n, 3);
+        header[1] = 1;
+        stop();
+    }
+}
+
 static void a_full_cable_is_waited_for(void)
 {
     u8 header[12] = {1, 1};
@@ -281,6 +311,36 @@ static bool comes(const u8 *to)
     return false;
 }
 
+static void large_packets_come_in(void)
+{
+    struct net_offload o = {.flags = 1, .gso = 1, .gso_size = 1400, .sum_start = 34};
+    u8 frame[3054], features[8] = {0};
+    size_t len = tcp_frame(frame, 3000);
+    u16 id = 0;
+    u32 used = 0;
+
+    start(MRG | CTRL | BIT64(1) | BIT64(2) | BIT64(7) | BIT64(9));
+    CHECK_EQ(far.peer_takes, NET_TAKES_SUM | NET_TAKES_TCP4 | NET_TAKES_ECN);
+    for (unsigned i = 0; i < 3; i++)
+        give(1526);
+    CHECK(net_send_offload(&far.end, &o, frame, len));
+    CHECK(drv_used(&d, 0, &id, &used));
+    CHECK_EQ(*drv_ram(&d, BUFFER + STEP), 1);
+    CHECK_EQ(*drv_ram(&d, BUFFER + STEP + 1), 1);
+    CHECK_EQ(le16(drv_ram(&d, BUFFER + STEP + 4)), 1400);
+    CHECK_EQ(le16(drv_ram(&d, BUFFER + STEP + 6)), 34);
+    CHECK_EQ(le16(drv_ram(&d, BUFFER + STEP + 10)), 3);
+    features[0] = 2;
+    CHECK_EQ(control(5, 0, features, 8), 0);
+    CHECK_EQ(far.peer_takes, NET_TAKES_SUM);
+    features[1] = 1; /* TSO6, which was not negotiated */
+    CHECK_EQ(control(5, 0, features, 8), 1);
+    CHECK_EQ(far.peer_takes, NET_TAKES_SUM);
+    drv_set_status(&d, 0);
+    CHECK_EQ(far.peer_takes, 0);
+    stop();
+}
+
 static void filters(void)
 {
     static const u8 other[6] = {2, 9, 9, 9, 9, 9}, group[6] = {1, 0, 0x5e, 1, 2, 3},
@@ -367,6 +427,8 @@ int main(void)
     TEST_RUN(plain_frames_go_out);
     TEST_RUN(checksums_are_filled_in);
     TEST_RUN(large_packets_are_cut);
+    TEST_RUN(large_packets_pass_where_they_are_taken);
+    TEST_RUN(large_packets_come_in);
     TEST_RUN(a_full_cable_is_waited_for);
     TEST_RUN(frames_come_in);
     TEST_RUN(buffers_are_merged);
