@@ -44,12 +44,19 @@ static json_t *query_commands(struct qmp_core *q, const json_t *args, struct qmp
     return all;
 }
 
+const char *qmp_run_state(const struct qmp_core *q)
+{
+    if (machine_is_paused(q->cfg.machine))
+        return "paused";
+    return machine_is_asleep(q->cfg.machine) ? "suspended" : "running";
+}
+
 static json_t *query_status(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
-    bool paused = machine_is_paused(q->cfg.machine);
+    const char *status = qmp_run_state(q);
 
-    return json_pack("{sbsbss}", "running", !paused, "singlestep", 0, "status",
-                     paused ? "paused" : "running");
+    return json_pack("{sbsbss}", "running", !strcmp(status, "running"), "singlestep", 0, "status",
+                     status);
 }
 
 static json_t *query_name(struct qmp_core *q, const json_t *args, struct qmp_error *e)
@@ -89,6 +96,13 @@ static json_t *powerdown(struct qmp_core *q, const json_t *args, struct qmp_erro
     return qmp_done();
 }
 
+static json_t *wakeup(struct qmp_core *q, const json_t *args, struct qmp_error *e)
+{
+    return machine_wake(q->cfg.machine)
+               ? qmp_fail(e, "Unable to wake up: guest is not in suspended state")
+               : qmp_done();
+}
+
 static json_t *reset(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
     machine_reset(q->cfg.machine);
@@ -125,6 +139,7 @@ static const struct qmp_command commands[] = {
     {"cont", cont, NULL},
     {"system_powerdown", powerdown, NULL},
     {"system_reset", reset, NULL},
+    {"system_wakeup", wakeup, NULL},
     {"quit", quit, NULL},
     {"eject", qmp_eject, "?device:s ?id:s ?force:b"},
     {"blockdev-open-tray", qmp_open_tray, "?device:s ?id:s ?force:b"},

@@ -91,6 +91,12 @@ static void on_event(void *opaque, enum machine_event event, unsigned n, bool gu
         qmp_event(q, "SHUTDOWN",
                   json_pack("{sbss}", "guest", guest, "reason", end_reason(q, guest)));
         break;
+    case MACHINE_ASLEEP:
+        qmp_event(q, "SUSPEND", NULL);
+        break;
+    case MACHINE_AWAKE:
+        qmp_event(q, "WAKEUP", NULL);
+        break;
     case MACHINE_BUTTON:
         qmp_event(q, "POWERDOWN", NULL);
         break;

@@ -75,6 +75,8 @@ json_t *qmp_no_device(struct qmp_error *e, const char *name);
 json_t *qmp_done(void);
 /* Domus' version, as the greeting and query-version tell it. */
 json_t *qmp_version(void);
+/* paused, suspended, running */
+const char *qmp_run_state(const struct qmp_core *q);
 /* NULL if it was not given. */
 const char *qmp_string(const json_t *args, const char *name);
 bool qmp_flag(const json_t *args, const char *name);

@@ -62,8 +62,7 @@ static json_t *as_qmp(struct qmp_core *q, qmp_fn fn, json_t *args, struct qmp_er
 
 static json_t *info_status(struct qmp_core *q)
 {
-    return json_string(machine_is_paused(q->cfg.machine) ? "VM status: paused\r\n"
-                                                         : "VM status: running\r\n");
+    return json_sprintf("VM status: %s\r\n", qmp_run_state(q));
 }
 
 static void print_drive(FILE *to, const struct media_info *info)
@@ -166,6 +165,7 @@ static json_t *simple(struct qmp_core *q, const char *word, struct qmp_error *e)
         {"q", "quit"},
         {"system_reset", "system_reset"},
         {"system_powerdown", "system_powerdown"},
+        {"system_wakeup", "system_wakeup"},
     };
     const struct qmp_command *c;
 

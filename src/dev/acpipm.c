@@ -274,8 +274,11 @@ static int loaded(void *dev)
     struct acpipm *pm = dev;
 
     if ((pm->status & ~(EVENTS | WAK_STS)) || (pm->enable & ~EVENTS) ||
-        (pm->control & ~(SCI_EN | BM_RLD | SLP_TYP)) || pm->start > clock_now(pm->clk))
+        (pm->control & ~(SCI_EN | BM_RLD | SLP_TYP)) || pm->start > clock_now(pm->clk) ||
+        (pm->asleep && !pm->sleep.set))
         return -EINVAL;
+    if (pm->asleep)
+        irq_pulse(&pm->sleep);
     update(pm);
     irq_set(&pm->sci, pm->level);
     return 0;

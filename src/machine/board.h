@@ -76,7 +76,7 @@ struct machine {
     atomic_uint holds; /* machine_hold calls in force */
     atomic_int status; /* -1 until the machine ends */
     atomic_bool guest_ended, guest_reset; /* by the guest itself */
-    bool paused, end_told;                /* loop's thread */
+    bool paused, sleep_told, end_told;    /* loop's thread */
     _Atomic u64 trays_moved;              /* drives whose guest moved the tray, not told yet */
     machine_event_fn on_event;
     void *event_opaque;

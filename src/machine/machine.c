@@ -176,6 +176,13 @@ void machine_on_shutdown(void *opaque)
         machine_on_reset(m, 0, true);
 }
 
+static void tell_sleep(struct machine *m, bool asleep)
+{
+    if (m->sleep_told != asleep)
+        machine_tell(m, asleep ? MACHINE_ASLEEP : MACHINE_AWAKE, 0, asleep);
+    m->sleep_told = asleep;
+}
+
 /* As RESET, but memory, the clock and what the firmware made of the first megabyte stay; the
    firmware learns from CMOS that it has to lead the guest back. */
 static void wake(struct machine *m)
@@ -195,6 +202,7 @@ static void wake(struct machine *m)
     pthread_mutex_unlock(&m->vm.lock);
     if (rc)
         machine_end(m, MACHINE_SETUP);
+    tell_sleep(m, false);
 }
 
 static void reset(struct machine *m)
@@ -204,6 +212,7 @@ static void reset(struct machine *m)
     cpu_threads_park(m->threads);
     atomic_store(&m->reset_wanted, false);
     atomic_store(&m->asleep, false);
+    m->sleep_told = false;
     pthread_mutex_lock(&m->vm.lock);
     board_reset(m);
     rc = m->board->boot(m, m->err);
@@ -244,6 +253,7 @@ static void settle(struct machine *m)
     } else if (atomic_load(&m->asleep)) {
         cpu_threads_park(m->threads);
         clock_start(m->vm.clock);
+        tell_sleep(m, true);
     } else if (!cpu_threads_running(m->threads)) {
         clock_start(m->vm.clock);
         cpu_threads_go(m->threads);
@@ -305,6 +315,21 @@ void machine_pause(struct machine *m, bool on)
 bool machine_is_paused(const struct machine *m)
 {
     return m->paused;
+}
+
+bool machine_is_asleep(const struct machine *m)
+{
+    return atomic_load(&m->asleep);
+}
+
+int machine_wake(struct machine *m)
+{
+    if (!machine_is_asleep(m))
+        return -EALREADY;
+    pthread_mutex_lock(&m->vm.lock);
+    acpipm_wake(m->pm);
+    pthread_mutex_unlock(&m->vm.lock);
+    return 0;
 }
 
 void machine_on_event(struct machine *m, machine_event_fn fn, void *opaque)

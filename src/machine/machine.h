@@ -32,6 +32,8 @@ enum machine_event {
     MACHINE_STOPPED, /* by machine_pause */
     MACHINE_RESUMED,
     MACHINE_RESET,
+    MACHINE_ASLEEP, /* in S3 */
+    MACHINE_AWAKE,
     MACHINE_ENDED,
     MACHINE_BUTTON,    /* the power button was pressed */
     MACHINE_TRAY,      /* drive n (machine/media.h) */
@@ -74,6 +76,9 @@ void machine_power_button(struct machine *m);
    lets it go on: the guest sees no time pass. Unlike machine_hold, calls do not add up. */
 void machine_pause(struct machine *m, bool on);
 bool machine_is_paused(const struct machine *m);
+bool machine_is_asleep(const struct machine *m);
+/* Wakes it from S3; -EALREADY: it is awake. */
+must_check int machine_wake(struct machine *m);
 /* As by the reset button; with --no-reboot it ends. */
 void machine_reset(struct machine *m);
 void machine_on_event(struct machine *m, machine_event_fn fn, void *opaque);

@@ -24,7 +24,7 @@ struct vga_target {
     unsigned drawn;
 };
 
-#define FUZZ_DRAWS 8u /* of an input: one can take as long as a thousand other operations */
+#define FUZZ_DRAWS 3u /* of an input: one can take as long as a thousand other operations */
 
 static inline void fuzz_map_bars(struct vga_target *t)
 {

@@ -166,6 +166,12 @@ static void stopping(void)
     CHECK(!strcmp(event(0), "RESUME"));
     ask("{\"execute\": \"system_powerdown\"}");
     CHECK(!strcmp(event(0), "POWERDOWN"));
+    CHECK(fails("{\"execute\": \"system_wakeup\"}", "GenericError", "not in suspended state"));
+    machine_on_sleep(r.machine, 0, true);
+    CHECK(!strcmp(
+        qmp_string(json_object_get(ask("{\"execute\": \"query-status\"}"), "return"), "status"),
+        "suspended"));
+    CHECK(json_object_get(ask("{\"execute\": \"system_wakeup\"}"), "return"));
     CHECK(fails("{\"execute\": \"set_link\", \"arguments\": {\"name\": \"net1\", \"up\": true}}",
                 "DeviceNotFound", "net1"));
     CHECK(json_object_get(

@@ -3,6 +3,8 @@
 #include "../test.h"
 #include "rig.h"
 
+#include <errno.h>
+
 #define BASE 0x600
 #define STS  (BASE + ACPIPM_PM1_EVT)
 #define EN   (BASE + ACPIPM_PM1_EVT + 2)
@@ -147,8 +149,12 @@ static void keeps_its_sleep(void)
     acpipm_power_button(pm);
     CHECK_EQ(woken.rises, 0);
     CHECK_EQ(state_load(&s, &acpipm_state, pm, &err), 0);
+    CHECK_EQ(asleep.rises, 2); /* the board is told again */
     acpipm_power_button(pm);
     CHECK_EQ(woken.rises, 1);
+    s.at = 0;
+    acpipm_on_sleep(pm, (struct irq){.set = NULL});
+    CHECK_EQ(state_load(&s, &acpipm_state, pm, &err), -EINVAL); /* a board without S3 */
     state_dispose(&s);
     close_pm();
 }
