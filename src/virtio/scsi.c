@@ -42,7 +42,7 @@ bool scsi_address(const struct virtio_scsi *s, const u8 lun[SCSI_LUN_LEN], unsig
 {
     *target = lun[1];
     *unit = (unsigned)(lun[2] & 0x3f) << 8 | lun[3];
-    return lun[0] == 1 && lun[1] < VIRTIO_SCSI_TARGETS && s->target[lun[1]].present;
+    return lun[0] == 1 && lun[1] < VIRTIO_SCSI_TARGETS && s->target[lun[1]].s;
 }
 
 static void push_event(struct virtio_scsi *s, u32 event, unsigned target, u32 reason)
@@ -72,17 +72,20 @@ void virtio_scsi_medium_changed(struct virtio_scsi *s, unsigned target)
         push_event(s, T_ASYNC, target, ASYNC_MEDIUM);
 }
 
-void virtio_scsi_resized(struct virtio_scsi *s, unsigned target)
+static void resized(void *opaque)
 {
-    scsi_resized(&s->target[target].unit);
+    struct scsi_target *t = opaque;
+    struct virtio_scsi *s = t->s;
+
+    scsi_resized(&t->unit);
     if (virtio_has(&s->virtio, SCSI_F_CHANGE))
-        push_event(s, T_PARAM, target,
+        push_event(s, T_PARAM, (unsigned)(t - s->target),
                    (SCSI_CAPACITY_CHANGED >> 8 & 0xff) | (SCSI_CAPACITY_CHANGED & 0xff) << 8);
 }
 
 struct scsi_unit *virtio_scsi_unit(struct virtio_scsi *s, unsigned target)
 {
-    return s->target[target].present ? &s->target[target].unit : NULL;
+    return s->target[target].s ? &s->target[target].unit : NULL;
 }
 
 static void notify(void *opaque, struct virtq *q)
@@ -106,7 +109,7 @@ static void notify(void *opaque, struct virtq *q)
 static void drain(struct virtio_scsi *s)
 {
     for (unsigned n = 0; n < VIRTIO_SCSI_TARGETS && s->requests; n++)
-        if (s->target[n].present && s->target[n].unit.block)
+        if (s->target[n].s && s->target[n].unit.block)
             block_drain(s->target[n].unit.block);
 }
 
@@ -172,7 +175,9 @@ static void add_target(struct virtio_scsi *s, unsigned n, struct scsi_unit_confi
     if (!cfg.serial)
         cfg.serial = serial;
     scsi_unit_init(&s->target[n].unit, &cfg);
-    s->target[n].present = true;
+    s->target[n].s = s;
+    if (!cfg.cdrom)
+        block_on_resize(cfg.block, resized, &s->target[n]);
 }
 
 int virtio_scsi_new(struct virtio_scsi **out, struct mem *mem, struct clock *clk,

@@ -26,8 +26,6 @@ struct virtio *virtio_scsi_dev(struct virtio_scsi *s);
 /* For its tray and disc; the driver is told with virtio_scsi_medium_changed. */
 struct scsi_unit *virtio_scsi_unit(struct virtio_scsi *s, unsigned target);
 void virtio_scsi_medium_changed(struct virtio_scsi *s, unsigned target);
-/* A disk's image has another size now. */
-void virtio_scsi_resized(struct virtio_scsi *s, unsigned target);
 
 /* Saved with nothing in flight: block_drain comes first. */
 extern const struct state_table virtio_scsi_state;

@@ -25,9 +25,11 @@ enum {
 #define SCSI_CFG_SENSE 20u /* of configuration space: how long these are in requests */
 #define SCSI_CFG_CDB   24u
 
+struct virtio_scsi;
+
 struct scsi_target {
     struct scsi_unit unit;
-    bool present;
+    struct virtio_scsi *s; /* NULL: there is none */
     u32 subscribed; /* events */
 };
 

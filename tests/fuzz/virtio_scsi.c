@@ -27,6 +27,15 @@ static void change_disc(struct virtio_target *t, bool in)
     virtio_scsi_medium_changed(t->device, 1);
 }
 
+static void resize(struct virtio_target *t, u64 size)
+{
+    struct err err;
+
+    pthread_mutex_unlock(&t->d.p.rig.lock);
+    (void)!block_resize(((struct guest *)t->opaque)->blk[0], size, &err);
+    pthread_mutex_lock(&t->d.p.rig.lock);
+}
+
 static void host(struct virtio_target *t, struct input *in, u8 op)
 {
     struct guest *g = t->opaque;
@@ -37,7 +46,7 @@ static void host(struct virtio_target *t, struct input *in, u8 op)
         g->m->fail_at = op & 8 ? UINT64_MAX : input_take(in, 2);
         break;
     case 1:
-        virtio_scsi_resized(t->device, 0);
+        resize(t, (1 + op / 4) * 512u);
         break;
     case 2:
         change_disc(t, op & 4);

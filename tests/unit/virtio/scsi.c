@@ -289,6 +289,15 @@ static void give_event_buffer(void)
     drv_kick(&d, 1);
 }
 
+static void resize(u64 sectors)
+{
+    struct err err;
+
+    pthread_mutex_unlock(&d.p.rig.lock);
+    CHECK_EQ(block_resize(blk, sectors * 512, &err), 0);
+    pthread_mutex_lock(&d.p.rig.lock);
+}
+
 static void events(void)
 {
     u32 what, reason;
@@ -296,13 +305,13 @@ static void events(void)
 
     start(0);
     give_event_buffer();
-    virtio_scsi_resized(s, 0);
+    resize(SECTORS / 2);
     CHECK(event(&what, &reason));
     CHECK_EQ(what, 3);
     CHECK_EQ(reason, 0x092a);
     CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
     CHECK_EQ(sense(), SCSI_CAPACITY_CHANGED);
-    virtio_scsi_resized(s, 0); /* no buffer */
+    resize(SECTORS); /* no buffer */
     CHECK(!event(&what, &reason));
     give_event_buffer();
     CHECK(event(&what, &reason));
