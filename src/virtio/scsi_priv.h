@@ -30,7 +30,7 @@ struct virtio_scsi;
 struct scsi_target {
     struct scsi_unit unit;
     struct virtio_scsi *s; /* NULL: there is none */
-    u32 subscribed; /* events */
+    u32 subscribed;        /* events */
 };
 
 /* A task management function that waits until the requests that it cancels are over. */
