@@ -65,8 +65,9 @@ static inline int memdisk_resize(struct block_node *n, u64 size, enum block_prea
 
     if (m->fail)
         return err_set(err, -m->fail, "told to fail");
-    m->data = realloc(m->data, size);
-    BUG_ON(!m->data);
+    BUG_ON(!m->own);
+    m->data = m->own = realloc(m->own, size);
+    BUG_ON(!m->own);
     memset(m->data + min_u64(size, n->size), 0, size - min_u64(size, n->size));
     n->size = size;
     return 0;
