@@ -28,7 +28,7 @@ char *path_beside(const char *path, const char *name)
 
     if (!strncmp(name, "file:", 5))
         name += 5;
-    if (name[0] == '/')
+    if (name[0] == '/' || bfile_is_uri(name))
         return strdup(name);
     out = malloc(dir + strlen(name) + 1);
     if (out) {
@@ -56,6 +56,10 @@ static int resolve(char **out, const char *path, const char *name, const char *w
 {
     char *to;
 
+    if (bfile_is_uri(name) && (flags & OPEN_ANY_BACKING)) {
+        *out = strdup(name);
+        return *out ? 0 : err_set(err, ENOMEM, "'%s': %s", path, strerror(ENOMEM));
+    }
     if (has_scheme(name) && strncmp(name, "file:", 5))
         return err_set(err, ENOTSUP, "'%s': its %s '%.200s' is not a file's name: not supported",
                        path, what, name);

@@ -2,6 +2,7 @@
 /* Host files and block devices, with holes, locks and a hook for tests. */
 #include "block/file.h"
 #include "block/file_lock.h"
+#include "block/remote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,8 @@
 
 struct bfile {
     int fd;
-    bool device, read_only;
+    struct remote *remote;  /* owned; instead of fd, or NULL */
+    bool device, read_only; /* device: of a size that is given */
     _Atomic u64 size;
     dev_t dev;
     ino_t ino;
@@ -51,11 +53,15 @@ u64 bfile_allocated(const struct bfile *f)
 {
     struct stat st;
 
+    if (f->remote)
+        return f->size;
     return fstat(f->fd, &st) ? 0 : (u64)st.st_blocks * 512;
 }
 
 bool bfile_same(const struct bfile *a, const struct bfile *b)
 {
+    if (a->remote || b->remote)
+        return a->remote && b->remote && !strcmp(a->path, b->path);
     return a->dev == b->dev && a->ino == b->ino;
 }
 
@@ -78,11 +84,21 @@ static void grown_to(struct bfile *f, u64 end)
         ;
 }
 
+static int read_remote(struct bfile *f, u64 off, void *buf, u64 len)
+{
+    u64 inside = off < f->size ? min_u64(len, f->size - off) : 0;
+
+    memset((u8 *)buf + inside, 0, len - inside);
+    return inside ? f->remote->ops->read(f->remote, off, buf, inside) : 0;
+}
+
 int bfile_read(struct bfile *f, u64 off, void *buf, u64 len)
 {
     int rc = before(f, BFILE_READ, off, NULL, len);
     u8 *at = buf;
 
+    if (f->remote && !rc)
+        return read_remote(f, off, buf, len);
     while (len && !rc) {
         ssize_t r = pread(f->fd, at, len, (off_t)off);
         if (r < 0 && errno == EINTR)
@@ -121,8 +137,23 @@ static void consume(struct iovec **iov, unsigned *count, size_t n)
     }
 }
 
+static int write_remote(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && !rc; off += iov[i++].iov_len) {
+        if (off > f->size || iov[i].iov_len > f->size - off)
+            return -ENOSPC;
+        if (iov[i].iov_len)
+            rc = f->remote->ops->write(f->remote, off, iov[i].iov_base, iov[i].iov_len);
+    }
+    return rc;
+}
+
 static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
 {
+    if (f->remote)
+        return write_remote(f, off, iov, n);
     consume(&iov, &n, 0);
     while (n) {
         ssize_t r = pwritev(f->fd, iov, (int)n, (off_t)off);
@@ -163,6 +194,8 @@ int bfile_flush(struct bfile *f)
 
     if (rc)
         return rc;
+    if (f->remote)
+        return f->remote->ops->flush(f->remote);
     do
         r = fdatasync(f->fd);
     while (r && errno == EINTR);
@@ -195,6 +228,9 @@ int bfile_discard(struct bfile *f, u64 off, u64 len)
 
     if (rc)
         return rc;
+    if (f->remote)
+        return off < f->size ? f->remote->ops->discard(f->remote, off, min_u64(len, f->size - off))
+                             : 0;
     if (f->device)
         r = ioctl(f->fd, BLKDISCARD, range);
     else
@@ -233,6 +269,10 @@ int bfile_zero(struct bfile *f, u64 off, u64 len)
     }
     if (!inside)
         return 0;
+    if (f->remote) {
+        rc = f->remote->ops->zero(f->remote, off, inside);
+        return rc == -EOPNOTSUPP ? write_zeros(f, off, inside) : rc;
+    }
     if (!fallocate(f->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)inside))
         return 0;
     if (!unable(errno))
@@ -245,8 +285,11 @@ int bfile_zero(struct bfile *f, u64 off, u64 len)
 
 int bfile_allocate(struct bfile *f, u64 off, u64 len)
 {
-    int r = fallocate(f->fd, 0, (off_t)off, (off_t)len);
+    int r;
 
+    if (f->remote)
+        return off <= f->size && len <= f->size - off ? 0 : -ENOSPC;
+    r = fallocate(f->fd, 0, (off_t)off, (off_t)len);
     if (r && !unable(errno))
         return -errno;
     if (!r || f->device) {
@@ -263,6 +306,8 @@ u64 bfile_extent(struct bfile *f, u64 off, u64 len, bool *hole)
     *hole = off >= f->size;
     if (*hole)
         return len;
+    if (f->remote)
+        return f->remote->ops->extent(f->remote, off, min_u64(len, f->size - off), hole);
     data = lseek(f->fd, (off_t)off, SEEK_DATA);
     if (data < 0) { /* no more data: or the host cannot tell */
         *hole = errno == ENXIO;
@@ -284,6 +329,8 @@ void bfile_close(struct bfile *f)
         return;
     if (f->fd >= 0)
         close(f->fd);
+    if (f->remote)
+        f->remote->ops->close(f->remote);
     free(f->path);
     free(f);
 }
@@ -347,6 +394,43 @@ static struct bfile *new_file(const char *path, bool read_only, struct err *err)
     return NULL;
 }
 
+static int open_remote(struct bfile *f, struct err *err)
+{
+    int rc = remote_open_nbd(&f->remote, f->path, f->read_only, err);
+
+    if (rc)
+        return rc;
+    f->device = true;
+    f->size = f->remote->size;
+    return 0;
+}
+
+bool bfile_is_uri(const char *name)
+{
+    static const char *const schemes[] = {"nbd:", "nbd+", "nbds:", "nbds+"};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(schemes); i++)
+        if (!strncmp(name, schemes[i], strlen(schemes[i])))
+            return true;
+    return false;
+}
+
+static int open_host(struct bfile *f, unsigned flags, struct err *err)
+{
+    int rc = open_fd(f, flags, err);
+
+    if (!rc)
+        rc = find_size(f, err);
+    if (!rc && !(flags & BFILE_UNLOCKED))
+        rc = file_lock(f->fd, f->path, f->read_only, err);
+    if (!rc && (flags & BFILE_CREATE) && !f->device && f->size) {
+        rc = bfile_truncate(f, 0);
+        if (rc)
+            err_set(err, -rc, "'%s': %s", f->path, strerror(-rc));
+    }
+    return rc;
+}
+
 int bfile_open(struct bfile **out, const char *path, unsigned flags, struct err *err)
 {
     struct bfile *f = new_file(path, flags & BFILE_READ_ONLY, err);
@@ -354,16 +438,7 @@ int bfile_open(struct bfile **out, const char *path, unsigned flags, struct err 
 
     if (!f)
         return -ENOMEM;
-    rc = open_fd(f, flags, err);
-    if (!rc)
-        rc = find_size(f, err);
-    if (!rc && !(flags & BFILE_UNLOCKED))
-        rc = file_lock(f->fd, path, f->read_only, err);
-    if (!rc && (flags & BFILE_CREATE) && !f->device && f->size) {
-        rc = bfile_truncate(f, 0);
-        if (rc)
-            err_set(err, -rc, "'%s': %s", path, strerror(-rc));
-    }
+    rc = bfile_is_uri(path) ? open_remote(f, err) : open_host(f, flags, err);
     if (rc) {
         bfile_close(f);
         return rc;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A host file or block device that an image is in: bytes at offsets, no format. What lies beyond
- * its end reads as zeros; writes make it longer. Any thread; offsets are below 2^63.
+ * A host file, block device or NBD export that an image is in: bytes at offsets, no format. What
+ * lies beyond its end reads as zeros; writes make a file longer. Any thread; offsets are below
+ * 2^63.
  *
  * It is locked as QEMU locks images (OFD locks on bytes 100 and on of the file), so that each
  * refuses what the other has open.
@@ -36,6 +37,9 @@ void bfile_set_hook(struct bfile *f, bfile_hook hook, void *opaque);
 
 const char *bfile_path(const struct bfile *f);
 bool bfile_read_only(const struct bfile *f);
+/* Whether a name is a place that is reached by a protocol (NBD's): of a size that is given, like a
+   block device, and without a lock. */
+bool bfile_is_uri(const char *name);
 bool bfile_is_device(const struct bfile *f);
 u64 bfile_size(const struct bfile *f);      /* bytes now */
 u64 bfile_allocated(const struct bfile *f); /* bytes of the host's disk that it takes */

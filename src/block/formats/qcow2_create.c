@@ -171,8 +171,8 @@ static int fill(struct layout *l, const char *backing, const char *backing_forma
         rc = q2_ext_set(q, Q2_EXT_BACKING_FORMAT, backing_format, (u32)strlen(backing_format));
     if (!rc && l->data_file)
         rc = q2_ext_set(q, Q2_EXT_DATA_FILE, l->data_file, (u32)strlen(l->data_file));
-    if (!rc)
-        rc = bfile_truncate(q->file, q->l1_offset + l->l1_clusters * q->cluster);
+    if (!rc) /* a device is not empty */
+        rc = bfile_zero(q->file, 0, q->l1_offset + l->l1_clusters * q->cluster);
     if (!rc)
         rc = write_refcounts(l);
     if (rc)
