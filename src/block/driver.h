@@ -103,6 +103,8 @@ struct block_driver {
     int (*resize)(struct block_node *n, u64 size, enum block_prealloc how, struct err *err);
     int (*check)(struct block_node *n, unsigned fix, struct block_check *result, struct err *err);
     int (*set_backing)(struct block_node *n, const char *name, const char *format, struct err *err);
+    /* The backing file was written to, and is `id` now: the image is over that. */
+    int (*adopt)(struct block_node *n, const u8 id[BLOCK_ID]);
     /* Nothing is allocated any more: the backing shows through everywhere. */
     int (*make_empty)(struct block_node *n, struct err *err);
     /* The list is freed with block_snapshots_free. */

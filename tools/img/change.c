@@ -203,7 +203,9 @@ static struct block_node *find_base(struct img_args *a, struct block_node *top)
     return n;
 }
 
-static int commit_into(struct img_args *a, struct block_node *top, struct block_node *stop)
+/* *id: what the base is afterwards. */
+static int commit_into(struct img_args *a, struct block_node *top, struct block_node *stop,
+                       u8 id[BLOCK_ID])
 {
     struct progress progress;
     struct block_node *base;
@@ -232,14 +234,35 @@ static int commit_into(struct img_args *a, struct block_node *top, struct block_
         img_error(a, &err);
     else
         progress_end(&progress);
+    memcpy(id, base->id, BLOCK_ID);
     node_close(base);
+    return rc;
+}
+
+/* The image that was committed goes on over its changed backing file, and has nothing of its own
+   if it can be emptied and `empty`. */
+static int after_commit(struct img_args *a, const u8 id[BLOCK_ID], bool empty)
+{
+    struct block_node *top;
+    struct err err;
+    int rc = img_open(a, &top, a->argv[0], a->opt['f'], OPEN_NO_BACKING);
+
+    if (rc)
+        return rc;
+    if (empty && top->ops->make_empty)
+        rc = top->ops->make_empty(top, &err);
+    if (!rc && top->ops->adopt && (rc = top->ops->adopt(top, id)))
+        err_set(&err, -rc, "'%s': %s", a->argv[0], strerror(-rc));
+    if (rc)
+        img_error(a, &err);
+    node_close(top);
     return rc;
 }
 
 int img_commit(struct img_args *a)
 {
     struct block_node *top, *base;
-    struct err err;
+    u8 id[BLOCK_ID];
     bool direct;
     int rc;
 
@@ -252,15 +275,10 @@ int img_commit(struct img_args *a)
         return 1;
     base = find_base(a, top);
     direct = base == top->backing;
-    rc = base ? commit_into(a, top, base) : -ENOENT;
+    rc = base ? commit_into(a, top, base, id) : -ENOENT;
     node_close(top);
-    if (!rc && !a->opt['d'] && direct) {
-        rc = img_open(a, &top, a->argv[0], a->opt['f'], OPEN_NO_BACKING);
-        if (!rc && top->ops->make_empty && (rc = top->ops->make_empty(top, &err)))
-            img_error(a, &err);
-        if (!rc)
-            node_close(top);
-    }
+    if (!rc && direct)
+        rc = after_commit(a, id, !a->opt['d']);
     if (!rc && !a->opt['q'])
         printf("Image committed.\n");
     return rc ? 1 : 0;

@@ -448,6 +448,13 @@ static void bat_info(struct block_node *n, struct block_info *info)
         t->bat_ops->info(t, info);
 }
 
+static int bat_adopt(struct block_node *n, const u8 id[BLOCK_ID])
+{
+    struct bat *t = bat_of(n);
+
+    return t->bat_ops->adopt ? t->bat_ops->adopt(t, id) : 0;
+}
+
 static void bat_close(struct block_node *n)
 {
     struct bat *t = bat_of(n);
@@ -489,6 +496,7 @@ const struct block_driver bat_driver = {
     .status = bat_status,
     .info = bat_info,
     .check = bat_check,
+    .adopt = bat_adopt,
 };
 
 int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file, unsigned flags, u64 size,

@@ -30,6 +30,8 @@ struct bat_ops {
     int (*finish)(struct bat *t);
     /* NULL, or before the first change. */
     int (*begin)(struct bat *t);
+    /* driver.h; NULL: nothing to do */
+    int (*adopt)(struct bat *t, const u8 id[BLOCK_ID]);
     /* NULL, or at the end of what begin has begun. */
     int (*end)(struct bat *t);
     /* NULL: `partial` is. Which sectors of such a block i are in the file: a bit each into map,

@@ -4,6 +4,7 @@
 #include "block/file.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,9 @@ struct concat {
     struct block_node node;
     struct bfile *main;
     bool owns_main;
+    const struct concat_hooks *hooks;
+    pthread_mutex_t lock;
+    bool changed; /* lock */
     struct part **part;
     unsigned parts;
 };
@@ -97,14 +101,31 @@ static int concat_read(struct block_node *n, u64 off, u8 *buf, u64 len)
     return all_io(n, READ, off, buf, len);
 }
 
+static int begin(struct block_node *n)
+{
+    struct concat *c = of(n);
+    int rc = 0;
+
+    pthread_mutex_lock(&c->lock);
+    if (!c->changed && c->hooks->on_change)
+        rc = c->hooks->on_change(n);
+    c->changed = c->changed || !rc;
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
 static int concat_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
 {
-    return all_io(n, WRITE, off, (u8 *)(uintptr_t)buf, len);
+    int rc = begin(n);
+
+    return rc ? rc : all_io(n, WRITE, off, (u8 *)(uintptr_t)buf, len);
 }
 
 static int concat_zero(struct block_node *n, u64 off, u64 len)
 {
-    return all_io(n, ZERO, off, NULL, len);
+    int rc = begin(n);
+
+    return rc ? rc : all_io(n, ZERO, off, NULL, len);
 }
 
 static int concat_discard(struct block_node *n, u64 off, u64 len)
@@ -150,6 +171,11 @@ static int concat_check(struct block_node *n, unsigned fix, struct block_check *
     return rc;
 }
 
+static int concat_adopt(struct block_node *n, const u8 id[BLOCK_ID])
+{
+    return of(n)->hooks->adopt ? of(n)->hooks->adopt(n, id) : 0;
+}
+
 void concat_dispose(struct block_node *n)
 {
     struct concat *c = of(n);
@@ -160,12 +186,13 @@ void concat_dispose(struct block_node *n)
         free(c->part[i]);
     }
     free(c->part);
+    pthread_mutex_destroy(&c->lock);
     if (c->owns_main)
         bfile_close(c->main);
     free(c);
 }
 
-const struct block_driver concat_driver = {
+static const struct block_driver concat_driver = {
     .name = "extents",
     .read = concat_read,
     .write = concat_write,
@@ -175,10 +202,11 @@ const struct block_driver concat_driver = {
     .close = concat_dispose,
     .status = concat_status,
     .check = concat_check,
+    .adopt = concat_adopt,
 };
 
 int concat_new(struct block_node **out, struct bfile *main, bool owns_main, unsigned flags,
-               const struct block_driver *ops, struct err *err)
+               const struct concat_hooks *hooks, struct err *err)
 {
     struct concat *c = calloc(1, sizeof(*c));
 
@@ -187,7 +215,9 @@ int concat_new(struct block_node **out, struct bfile *main, bool owns_main, unsi
             bfile_close(main);
         return err_set(err, ENOMEM, "%s", strerror(ENOMEM));
     }
-    c->node.ops = ops;
+    pthread_mutex_init(&c->lock, NULL);
+    c->hooks = hooks;
+    c->node.ops = &concat_driver;
     c->node.read_only = flags & OPEN_READ_ONLY;
     c->node.file = c->main = main;
     c->owns_main = owns_main;

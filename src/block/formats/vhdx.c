@@ -100,7 +100,33 @@ static int finish(struct bat *t)
 
 static int begin(struct bat *t)
 {
-    return vhdx_start_log(of(t));
+    return vhdx_start_log(of(t), true);
+}
+
+/* Another identity of the parent, through the log as all metadata. */
+static int adopt(struct bat *t, const u8 id[BLOCK_ID])
+{
+    struct vhdx *v = of(t);
+    struct vhdx_page page[2];
+    u64 at = v->meta.linkage_at, skip = at % VHDX_PAGE;
+    unsigned n = skip + VHDX_GUID_TEXT > VHDX_PAGE ? 2 : 1;
+    u8 both[2 * VHDX_PAGE];
+    int rc = bfile_read(t->file, at - skip, both, n * VHDX_PAGE);
+
+    vhdx_put_guid_text(id, both + skip);
+    for (unsigned i = 0; i < n; i++) {
+        page[i].at = at - skip + i * VHDX_PAGE;
+        memcpy(page[i].data, both + i * VHDX_PAGE, VHDX_PAGE);
+    }
+    if (!rc && !t->begun) {
+        rc = vhdx_start_log(v, false);
+        t->begun = !rc;
+    }
+    if (!rc)
+        rc = vhdx_log_write(v, page, n);
+    if (!rc)
+        memcpy(t->node.backing_id, id, BLOCK_ID);
+    return rc;
 }
 
 static int end(struct bat *t)
@@ -168,6 +194,7 @@ static const struct bat_ops ops = {.store = store,
                                    .finish = finish,
                                    .begin = begin,
                                    .end = end,
+                                   .adopt = adopt,
                                    .read_map = read_map,
                                    .info = info,
                                    .claims = claims,

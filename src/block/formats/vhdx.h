@@ -45,6 +45,7 @@ struct vhdx_meta {
     bool diff, fixed;
     u8 parent[VHDX_GUID]; /* data_write of the image behind it */
     char *parent_name;    /* owned */
+    u64 linkage_at;       /* where in the file the text of `parent` is */
 };
 
 /* A write that the log asks for. */
@@ -97,6 +98,9 @@ extern const struct vhdx_guid vhdx_bat_region, vhdx_meta_region, vhdx_item_file,
 must_check int vhdx_read_header(struct bfile *f, struct vhdx_header *h, struct err *err);
 /* The next header, in place of the older one, on disk when it returns. */
 must_check int vhdx_write_header(struct bfile *f, struct vhdx_header *h);
+/* As text in UTF-16: "{...}", VHDX_GUID_TEXT bytes. */
+#define VHDX_GUID_TEXT 76u
+void vhdx_put_guid_text(const u8 *guid, u8 *p);
 void vhdx_put_header(const struct vhdx_header *h, u8 *p);
 /* The rest reads what the log has, too: after vhdx_replay_log. */
 must_check int vhdx_read_regions(struct vhdx *v, struct err *err);
@@ -108,8 +112,9 @@ must_check int vhdx_read(struct vhdx *v, u64 at, u8 *buf, u64 len);
 /* What the log has is written to the file, and the log emptied; of a file that is only read, it is
    kept for vhdx_read. */
 must_check int vhdx_replay_log(struct vhdx *v, struct err *err);
-/* The log is in use from here on: its first entry, then headers that name it. */
-must_check int vhdx_start_log(struct vhdx *v);
+/* The log is in use from here on: its first entry, then headers that name it. `data`: what the
+   disk reads as will change. */
+must_check int vhdx_start_log(struct vhdx *v, bool data);
 /* It is empty. */
 must_check int vhdx_end_log(struct vhdx *v);
 #define VHDX_LOG_PAGES 126u

@@ -6,7 +6,6 @@
 #include "block/formats/vhdx.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +64,8 @@ static int read_options(struct making *m, const struct format_options *o, struct
     return 0;
 }
 
-/* Key and value behind what the item has already; the entries' table is in front. */
+/* Key and value (NULL: only where it goes) behind what the item has already; the entries' table is
+   in front. */
 static int put_value(u8 *item, u64 *len, unsigned i, const char *key, const char *value)
 {
     u8 *e = item + 20 + 12 * i;
@@ -77,30 +77,30 @@ static int put_value(u8 *item, u64 *len, unsigned i, const char *key, const char
     put_le32(e, (u32)*len);
     put_le16(e + 8, (u16)(2 * units));
     *len += 2 * units;
-    rc = utf16_put(item + *len, (LOCATOR_MAX - *len) / 2, value, UTF16_LE, &units);
     put_le32(e + 4, (u32)*len);
+    if (!value)
+        return 0;
+    rc = utf16_put(item + *len, (LOCATOR_MAX - *len) / 2, value, UTF16_LE, &units);
     put_le16(e + 10, (u16)(2 * units));
     *len += 2 * units;
     return rc;
 }
 
-static void format_guid(const u8 *g, char *text, size_t size)
-{
-    snprintf(text, size, "{%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", le32(g), le16(g + 4),
-             le16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
-}
-
 static int put_locator(const struct making *m, u8 *item, u64 *len)
 {
-    char linkage[40], *path = utf16_windows_path(m->backing);
+    char *path = utf16_windows_path(m->backing);
     int rc = path ? 0 : -EINVAL;
 
     *len = 20 + 12 * VALUES;
     vhdx_put_guid(item, &vhdx_parent_vhdx);
     put_le16(item + 18, VALUES);
-    format_guid(m->parent, linkage, sizeof(linkage));
     if (!rc)
-        rc = put_value(item, len, 0, "parent_linkage", linkage);
+        rc = put_value(item, len, 0, "parent_linkage", NULL);
+    if (!rc) { /* which is not a name */
+        vhdx_put_guid_text(m->parent, item + *len);
+        put_le16(item + 20 + 10, VHDX_GUID_TEXT);
+        *len += VHDX_GUID_TEXT;
+    }
     if (!rc)
         rc = put_value(item, len, 1, m->backing[0] == '/' ? "absolute_win32_path" : "relative_path",
                        path);

@@ -6,6 +6,7 @@
 #include "block/formats/vhdx.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -40,6 +41,16 @@ void vhdx_put_guid(u8 *p, const struct vhdx_guid *guid)
     put_le16(p + 4, guid->b);
     put_le16(p + 6, guid->c);
     memcpy(p + 8, guid->d, 8);
+}
+
+void vhdx_put_guid_text(const u8 *g, u8 *p)
+{
+    char text[VHDX_GUID_TEXT / 2 + 1];
+
+    snprintf(text, sizeof(text), "{%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x}", le32(g),
+             le16(g + 4), le16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+    for (unsigned i = 0; i < VHDX_GUID_TEXT / 2; i++)
+        put_le16(p + 2 * i, (u8)text[i]);
 }
 
 bool vhdx_is_guid(const u8 *p, const struct vhdx_guid *guid)

@@ -356,14 +356,16 @@ static int write_entry(struct vhdx *v, const struct vhdx_page *pages, unsigned n
     return rc ? rc : bfile_flush(v->bat.file);
 }
 
-int vhdx_start_log(struct vhdx *v)
+int vhdx_start_log(struct vhdx *v, bool data)
 {
     struct vhdx_header *h = &v->header;
     int rc;
 
     vhdx_new_guid(h->log_guid);
     vhdx_new_guid(h->file_write);
-    vhdx_new_guid(h->data_write);
+    if (data)
+        vhdx_new_guid(h->data_write);
+    memcpy(v->bat.node.id, h->data_write, VHDX_GUID);
     v->log.next = 0;
     rc = write_entry(v, NULL, 0); /* says nothing, but a log without a valid entry is damaged */
     if (!rc)

@@ -33,8 +33,8 @@ struct locator {
     u32 len;
 };
 
-/* The value of a key, freed by the caller; NULL: there is none. */
-static char *value_of(const struct locator *l, const char *key)
+/* The value of a key, freed by the caller, and where in the item it is; NULL: there is none. */
+static char *value_of(const struct locator *l, const char *key, u32 *where)
 {
     for (u32 i = 0; i < le16(l->item + 18) && 20 + 12 * (i + 1) <= l->len; i++) {
         const u8 *e = l->item + 20 + 12 * i;
@@ -46,6 +46,7 @@ static char *value_of(const struct locator *l, const char *key)
         name = utf16_text(l->item + at, len / 2, UTF16_LE);
         found = name && !strcmp(name, key);
         free(name);
+        *where = value;
         if (found)
             return utf16_text(l->item + value, value_len / 2, UTF16_LE);
     }
@@ -71,11 +72,13 @@ static bool parse_guid(const char *text, u8 *guid)
     return n == 2 * VHDX_GUID;
 }
 
-static int take_locator(struct vhdx *v, const struct locator *l, struct err *err)
+/* The item is at item_at in the file. */
+static int take_locator(struct vhdx *v, const struct locator *l, u64 item_at, struct err *err)
 {
     static const char *const keys[] = {"relative_path", "absolute_win32_path", "volume_path"};
     struct vhdx_meta *m = &v->meta;
     char *linkage;
+    u32 at;
     bool ok;
 
     if (l->len < 20 || !vhdx_is_guid(l->item, &vhdx_parent_vhdx))
@@ -83,11 +86,12 @@ static int take_locator(struct vhdx *v, const struct locator *l, struct err *err
                           l->len);
     for (unsigned i = 0; i < ARRAY_SIZE(keys) && !(m->parent_name && *m->parent_name); i++) {
         free(m->parent_name);
-        m->parent_name = value_of(l, keys[i]);
+        m->parent_name = value_of(l, keys[i], &at);
         if (m->parent_name)
             utf16_local_path(m->parent_name);
     }
-    linkage = value_of(l, "parent_linkage");
+    linkage = value_of(l, "parent_linkage", &at);
+    m->linkage_at = item_at + at;
     ok = linkage && parse_guid(linkage, m->parent);
     free(linkage);
     if (!m->parent_name || !*m->parent_name || !ok)
@@ -102,7 +106,7 @@ static int read_locator(struct vhdx *v, u64 at, u32 len, struct err *err)
 
     rc = rc ? err_set(err, -rc, "'%s': vhdx: the parent's locator: %s", bfile_path(v->bat.file),
                       strerror(-rc))
-            : take_locator(v, &(struct locator){item, len}, err);
+            : take_locator(v, &(struct locator){item, len}, at, err);
     free(item);
     return rc;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * VMware's VMDK: a descriptor, in a sparse extent or a file of its own, and the extents it names:
- * sparse, flat and zero. Left out: ESX' own extents (VMFSSPARSE, SESPARSE, RDM), and a new CID
- * with the first write, so a child is not told that its parent has changed.
+ * sparse, flat and zero. Left out: ESX' own extents (VMFSSPARSE, SESPARSE, RDM).
  */
 #include "block/formats/vmdk.h"
 #include "block/file.h"
@@ -24,25 +23,14 @@
 /* The value of key=…, quoted or not, into buf. */
 static bool find_key(const char *desc, const char *key, char *buf, size_t size)
 {
-    size_t len = strlen(key);
+    size_t n;
+    const char *v = vmdk_find_value(desc, key, &n);
 
-    for (const char *at = desc; (at = strcasestr(at, key)); at += len) {
-        const char *v = at + len;
-        size_t n;
-        if (at != desc && at[-1] != '\n' && at[-1] != '\r')
-            continue;
-        v += strspn(v, " \t");
-        if (*v++ != '=')
-            continue;
-        v += strspn(v, " \t");
-        n = *v == '"' ? strcspn(++v, "\"\r\n") : strcspn(v, "\r\n");
-        if (n >= size)
-            return false;
-        memcpy(buf, v, n);
-        buf[n] = '\0';
-        return true;
-    }
-    return false;
+    if (!v || n >= size)
+        return false;
+    memcpy(buf, v, n);
+    buf[n] = '\0';
+    return true;
 }
 
 struct extent_line {
@@ -115,10 +103,13 @@ static int read_parent(struct block_node *n, const char *desc, struct err *err)
 {
     char text[1024];
 
+    if (desc)
+        (void)vmdk_get_id(desc, "CID", n->id);
     if (!desc || !find_key(desc, "parentCID", text, sizeof(text)) || !strcasecmp(text, NO_PARENT))
         return 0;
     if (!find_key(desc, "parentFileNameHint", text, sizeof(text)))
         return bat_refuse(n->file, "vmdk", err, "it has a parent but does not name it", 0);
+    (void)vmdk_get_id(desc, "parentCID", n->backing_id);
     n->backing_name = strdup(text);
     n->backing_format = strdup("vmdk");
     return n->backing_name && n->backing_format ? 0 : err_set(err, ENOMEM, "%s", strerror(ENOMEM));
@@ -148,6 +139,8 @@ static int open_monolithic(struct block_node **out, struct bfile *f, unsigned fl
     return rc;
 }
 
+static const struct concat_hooks hooks = {.on_change = vmdk_new_cid, .adopt = vmdk_adopt};
+
 static int open_descriptor(struct block_node **out, struct bfile *f, unsigned flags,
                            struct err *err)
 {
@@ -160,7 +153,7 @@ static int open_descriptor(struct block_node **out, struct bfile *f, unsigned fl
         err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
         bfile_close(f);
     } else {
-        rc = concat_new(&n, f, true, flags, &concat_driver, err);
+        rc = concat_new(&n, f, true, flags, &hooks, err);
     }
     if (rc) {
         free(desc);

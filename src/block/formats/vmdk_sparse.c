@@ -154,8 +154,21 @@ static void claims(struct bat *t, struct bat_claims *c)
         claim_tables(s, s->rgd, s->rgt, c);
 }
 
-static const struct bat_ops plain_ops = {.store = store, .claims = claims, .dispose = dispose};
+static int begin(struct bat *t)
+{
+    return vmdk_new_cid(&t->node);
+}
+
+static int adopt(struct bat *t, const u8 id[BLOCK_ID])
+{
+    return vmdk_adopt(&t->node, id);
+}
+
+static const struct bat_ops plain_ops = {
+    .store = store, .begin = begin, .adopt = adopt, .claims = claims, .dispose = dispose};
 static const struct bat_ops packed_ops = {.store = store,
+                                          .begin = begin,
+                                          .adopt = adopt,
                                           .claims = claims,
                                           .dispose = dispose,
                                           .read_packed = read_packed,

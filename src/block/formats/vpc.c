@@ -158,6 +158,7 @@ static u64 disk_size(const u8 *f)
 static int open_fixed(struct block_node **out, struct bfile *f, const u8 *footer, unsigned flags,
                       struct err *err)
 {
+    static const struct concat_hooks none;
     struct block_node *n, *raw;
     u64 size = disk_size(footer) & ~(u64)511;
     int rc;
@@ -168,7 +169,7 @@ static int open_fixed(struct block_node **out, struct bfile *f, const u8 *footer
         bfile_close(f);
         return err_set(err, EINVAL, "'%s': vpc: an empty disk", "image");
     }
-    rc = concat_new(&n, f, false, flags, &concat_driver, err);
+    rc = concat_new(&n, f, false, flags, &none, err);
     if (rc) {
         bfile_close(f);
         return rc;
