@@ -28,6 +28,14 @@ int bat_read_header(struct bfile *f, const void *state, u8 *h, size_t n, struct 
     return rc ? err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc)) : 0;
 }
 
+int bat_only_read(struct bfile *f, const char *format, unsigned flags, struct err *err)
+{
+    if (flags & OPEN_READ_ONLY)
+        return 0;
+    return err_set(err, EROFS, "'%s': images of format %s can only be read: say ro, or convert it",
+                   bfile_path(f), format);
+}
+
 int bat_give_up(struct bfile *f, void *state, int rc)
 {
     bfile_close(f);
@@ -76,14 +84,22 @@ static u64 host_of(struct bat *t, u64 i)
     return host;
 }
 
+/* Packed data stays where it is for good: a change goes to another place. */
 static int read_packed(struct bat *t, u64 i, u64 host, u64 skip, u8 *buf, u64 len)
 {
-    u8 *whole = malloc(t->block);
-    int rc = whole ? t->bat_ops->read_packed(t, i, host & ~BAT_PACKED, whole) : -ENOMEM;
+    int rc = 0;
 
+    pthread_mutex_lock(&t->unpacked_lock);
+    if (!t->unpacked)
+        t->unpacked = malloc(t->block);
+    if (!t->unpacked)
+        rc = -ENOMEM;
+    else if (t->unpacked_host != host)
+        rc = t->bat_ops->read_packed(t, i, host & ~BAT_PACKED, t->unpacked);
+    t->unpacked_host = rc ? BAT_NONE : host;
     if (!rc)
-        memcpy(buf, whole + skip, len);
-    free(whole);
+        memcpy(buf, t->unpacked + skip, len);
+    pthread_mutex_unlock(&t->unpacked_lock);
     return rc;
 }
 
@@ -480,6 +496,8 @@ int bat_fail(struct bat *t, int rc)
     free(t->dirty);
     free(t->partial);
     bfile_close(t->file);
+    free(t->unpacked);
+    pthread_mutex_destroy(&t->unpacked_lock);
     pthread_mutex_destroy(&t->lock);
     t->bat_ops->dispose(t);
     return rc;
@@ -503,6 +521,7 @@ int bat_init(struct bat *t, const struct bat_ops *ops, struct bfile *file, unsig
              u64 block, struct err *err)
 {
     pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->unpacked_lock, NULL);
     t->bat_ops = ops;
     t->file = t->node.file = file;
     t->node.ops = &bat_driver;

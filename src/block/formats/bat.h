@@ -60,6 +60,10 @@ struct bat {
     bool begun;    /* lock */
     bool unclosed; /* says that its last writer has not ended; a check with repair ends that */
     pthread_mutex_t lock;
+    /* The packed block that was read last, and what it is at. Held while it is unpacked. */
+    pthread_mutex_t unpacked_lock;
+    u64 unpacked_host;
+    u8 *unpacked;
 };
 
 extern const struct block_driver bat_driver;
@@ -84,6 +88,9 @@ int bat_refuse(struct bfile *f, const char *format, struct err *err, const char 
 /* The first n bytes of the file; -ENOMEM if the caller got no `state` for the format. */
 must_check int bat_read_header(struct bfile *f, const void *state, u8 *h, size_t n,
                                struct err *err);
+/* Of a format that is never written: -EROFS with a message, unless flags say that it is not to be.
+ */
+must_check int bat_only_read(struct bfile *f, const char *format, unsigned flags, struct err *err);
 /* Opening has failed before bat_init: closes the file, frees the state. Returns rc. */
 int bat_give_up(struct bfile *f, void *state, int rc);
 /* Checks that a block's place is behind `from` and inside the file. */
