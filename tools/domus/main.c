@@ -16,6 +16,7 @@ static const struct {
     {"run", "boot a kernel in a virtual machine", cmd_run},
     {"img", "make, look at, convert and repair disk images", cmd_img},
     {"switch", "a virtual switch between machines", cmd_switch},
+    {"image", "make a disk image with Debian on it", cmd_image},
     {"doctor", "what this host offers, and what Domus does with it", cmd_doctor},
     {"qmp", "send a command to a running machine", cmd_qmp},
     {"help", "this text; with the name of a command, its options", cmd_help},
