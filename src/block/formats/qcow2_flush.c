@@ -84,6 +84,27 @@ int q2_flush_locked(struct qcow2 *q)
     return rc;
 }
 
+/* Gives back to the host what of these clusters nobody refers to any more. No table on disk does,
+   so it does not matter whether the counts there say so yet. Where the host cannot, they stay. */
+static int give_back(struct qcow2 *q, u64 cluster, u64 n)
+{
+    u64 run = 0;
+    int rc = 0;
+
+    for (u64 i = 0; i <= n && !rc; i++) {
+        u64 count = 1, at = cluster + i - run;
+        if (i < n)
+            rc = q2_ref_get(q, cluster + i, &count);
+        if (!rc && !count) {
+            run++;
+        } else if (!rc && run) {
+            (void)!bfile_discard(q->file, at << q->cluster_bits, run << q->cluster_bits);
+            run = 0;
+        }
+    }
+    return rc;
+}
+
 /* `io` alone and `meta` held: nobody reads or writes what is freed here. */
 static int apply_frees(struct qcow2 *q)
 {
@@ -92,6 +113,8 @@ static int apply_frees(struct qcow2 *q)
 
     for (unsigned i = 0; i < n && !rc; i++) {
         rc = q2_ref_add(q, q->free[i].cluster, q->free[i].count, -1);
+        if (!rc)
+            rc = give_back(q, q->free[i].cluster, q->free[i].count);
         if (q->fill && (q->fill >> q->cluster_bits) - q->free[i].cluster < q->free[i].count)
             q->fill = 0;
     }

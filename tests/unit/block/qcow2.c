@@ -121,6 +121,41 @@ static void reads_back_what_was_written(void)
     like_an_array("refcount_bits", "64", true);
 }
 
+static u64 allocated(const struct block_node *n)
+{
+    return bfile_allocated(n->file);
+}
+
+/* But not what a snapshot still has. */
+static void what_is_discarded_goes_back_to_the_host(void)
+{
+    static u8 buf[SIZE];
+    struct block_node *n;
+    struct err err;
+    u64 before, full;
+
+    memset(buf, 0x5a, SIZE);
+    make(NULL, NULL);
+    n = open_it(0);
+    before = allocated(n);
+    CHECK_EQ(n->ops->write(n, 0, buf, SIZE / 2), 0);
+    CHECK_EQ(n->ops->snapshot_create(n, "a", &err), 0);
+    CHECK_EQ(n->ops->write(n, SIZE / 2, buf, SIZE / 2), 0);
+    CHECK_EQ(n->ops->flush(n), 0);
+    full = allocated(n);
+    CHECK(full >= before + SIZE);
+    CHECK_EQ(n->ops->discard(n, 0, SIZE), 0);
+    CHECK_EQ(n->ops->flush(n), 0);
+    CHECK(allocated(n) <= full - SIZE / 4); /* less a new table */
+    CHECK(allocated(n) >= before + SIZE / 2);
+    CHECK_EQ(n->ops->snapshot_apply(n, "a", &err), 0);
+    CHECK_EQ(n->ops->read(n, 0, buf, SIZE), 0);
+    CHECK(buf[0] == 0x5a && buf[SIZE / 2 - 1] == 0x5a && buf[SIZE / 2] == 0);
+    check(n, false);
+    node_close(n);
+    unlink(path);
+}
+
 static void losing_power_loses_nothing_flushed(void)
 {
     power_is_lost(&(struct power){"qcow2", "cluster_size", "512", SIZE, 120});
@@ -256,6 +291,7 @@ static void metadata_is_not_overwritten(void)
 int main(void)
 {
     TEST_RUN(reads_back_what_was_written);
+    TEST_RUN(what_is_discarded_goes_back_to_the_host);
     TEST_RUN(losing_power_loses_nothing_flushed);
     TEST_RUN(a_full_disk_is_told_and_harms_nothing);
     TEST_RUN(damaged_images_are_refused);
