@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_HOST 0xa9fe0101u /* 169.254.1.1 */
-
 struct net_routed {
     struct net_tap *tap;
     struct net_routed_config cfg; /* with defaults filled in */
@@ -43,11 +41,9 @@ static int fill_defaults(struct net_routed_config *c, struct err *err)
     if (!is_host_number(c->guest, mask))
         return err_set(err, EINVAL, "routed: guest= is no address of a host with prefix=%u",
                        c->prefix);
-    if (!c->host && c->prefix == 32)
-        c->host = DEFAULT_HOST;
-    else if (!c->host && c->prefix == 31)
+    if (!c->host && c->prefix == 31)
         c->host = c->guest ^ 1;
-    else if (!c->host)
+    else if (!c->host && c->prefix < 31)
         c->host = (c->guest & mask) + ((c->guest & ~mask) == 1 ? 2 : 1);
     if (c->host == c->guest ||
         (c->prefix < 32 && ((c->host ^ c->guest) & mask || !is_host_number(c->host, mask))))
@@ -62,7 +58,7 @@ static int set_up_tap(const char *tap, const struct net_routed_config *c, struct
 
     if (hostif_set(tap, "ipv6/conf", "disable_ipv6", 1, &ignored))
         ignored.text[0] = 0;
-    rc = hostif_add_address(tap, c->host, c->prefix, err);
+    rc = c->host ? hostif_add_address(tap, c->host, c->prefix, err) : 0;
     if (!rc)
         rc = hostif_up(tap, err);
     if (!rc && c->prefix == 32)

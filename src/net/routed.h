@@ -8,8 +8,7 @@ struct net_routed;
 /* Addresses are IPv4, in host order. */
 struct net_routed_config {
     u32 guest;
-    u32 host; /* 0: 169.254.1.1, or with a prefix up to 30 the other address of a /30, or the first
-               */
+    u32 host;        /* 0: none with prefix 32; else the first that is not the guest's */
     u32 prefix;      /* 0: 32 */
     char via[16];    /* an interface on which the host answers ARP for the guest, or "" */
     char ifname[16]; /* of the tap; "": the kernel names it */

@@ -222,8 +222,8 @@ static void routes(void)
     net_plug(&card.end, net_routed_end(r));
     ask_for(&card.end, 0xc0a80932, 0xc0a80977); /* the guest asks for a neighbour of the host's */
     CHECK(find(0x0806, 0xc0a80977) && be16(find(0x0806, 0xc0a80977) + 20) == 2);
-    ask_for(&card.end, 0xc0a80932, 0xa9fe0101); /* and for its gateway */
-    CHECK(find(0x0806, 0xa9fe0101));
+    ask_for(&card.end, 0xc0a80932, 0xc0a80901); /* and for the host, its gateway */
+    CHECK(find(0x0806, 0xc0a80901));
     net_plug(&card.end, net_tap_end(lan));
     ask_for(&card.end, 0xc0a80977, 0xc0a80932); /* a neighbour asks for the guest */
     CHECK(find(0x0806, 0xc0a80932) && be16(find(0x0806, 0xc0a80932) + 20) == 2);
