@@ -74,12 +74,13 @@ static int receive_fd(int from)
 /* Runs the helper with `socket`, and standard error to `says`. */
 static int spawn_helper(pid_t *pid, const char *helper, const char *bridge, int socket, int says)
 {
-    char name[24], bridge_arg[32], fd_arg[16];
-    char *argv[] = {name, bridge_arg, fd_arg, NULL};
+    char name[24], vnet[16], bridge_arg[32], fd_arg[16];
+    char *argv[] = {name, vnet, bridge_arg, fd_arg, NULL};
     posix_spawn_file_actions_t actions;
     int rc;
 
     snprintf(name, sizeof(name), "qemu-bridge-helper");
+    snprintf(vnet, sizeof(vnet), "--use-vnet");
     snprintf(bridge_arg, sizeof(bridge_arg), "--br=%s", bridge);
     snprintf(fd_arg, sizeof(fd_arg), "--fd=%d", HELPER_FD);
     rc = posix_spawn_file_actions_init(&actions);

@@ -149,7 +149,7 @@ static int be_helper(const char *bridge_arg, const char *fd_arg)
     struct msghdr msg = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    struct ifreq ifr = {.ifr_flags = 0x1002}; /* IFF_TAP | IFF_NO_PI */
+    struct ifreq ifr = {.ifr_flags = 0x5002}; /* IFF_TAP | IFF_NO_PI | IFF_VNET_HDR */
     int fd = open("/dev/net/tun", O_RDWR);
 
     if (!strcmp(bridge_arg, "--br=refused")) {
@@ -275,8 +275,8 @@ static void without_rights(void)
 
 int main(int argc, char **argv)
 {
-    if (argc == 3 && !strncmp(argv[1], "--br=", 5))
-        return be_helper(argv[1], argv[2]);
+    if (argc == 4 && !strcmp(argv[1], "--use-vnet"))
+        return be_helper(argv[2], argv[3]);
     if (unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", R_OK | W_OK) < 0) {
         printf("# no network namespace or tap here\n");
         TEST_RUN(without_rights);
