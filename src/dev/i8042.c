@@ -430,7 +430,7 @@ static const struct state_field fields[] = {
 };
 
 const struct state_table i8042_state = {
-    .name = "i8042", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+    .name = "i8042", .version = 2, .oldest = 1, .fields = fields, .loaded = loaded};
 
 int i8042_new(struct i8042 **out, struct bus *pio, struct irq irq1, struct irq irq12,
               struct irq a20, struct irq reset)

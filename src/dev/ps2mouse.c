@@ -32,6 +32,7 @@ enum {
 
 #define REPLY_ACK    0xfau
 #define REPLY_BAT_OK 0xaau
+#define REPLY_ERROR  0xfcu
 #define REPLY_RESEND 0xfeu
 
 #define ID_PLAIN    0u
@@ -152,12 +153,17 @@ static bool valid_rate(u8 rate)
     return memchr(rates, rate, sizeof(rates));
 }
 
-/* The byte after a command that takes one; a wrong one may be sent again. */
+/* The byte after a command that takes one. A wrong one may be sent again, once: then the command is
+   given up, so that a driver that tries what this mouse has not finds it in order. */
 static void argument(struct ps2mouse *m, u8 command, u8 byte)
 {
+    bool refused = m->refused;
+
+    m->refused = false;
     if (command == CMD_RATE ? !valid_rate(byte) : byte > 3) {
-        m->command = command;
-        reply(m, REPLY_RESEND);
+        reply(m, refused ? REPLY_ERROR : REPLY_RESEND);
+        m->command = refused ? 0 : command;
+        m->refused = !refused;
         return;
     }
     if (command == CMD_RATE)
@@ -289,6 +295,7 @@ const struct state_field ps2mouse_fields[] = {
     STATE_STRUCTS(struct ps2mouse, replies, 1, queue_fields),
     STATE_STRUCTS(struct ps2mouse, packets, 1, queue_fields),
     STATE_UINT(struct ps2mouse, command),
+    STATE_ELEMENTS(struct ps2mouse, refused, 1, STATE_KIND_BOOL, 2),
     STATE_UINT(struct ps2mouse, last),
     STATE_UINT(struct ps2mouse, id),
     STATE_ARRAY(struct ps2mouse, knock),
@@ -315,6 +322,7 @@ bool ps2mouse_valid(const struct ps2mouse *m)
 {
     return ps2queue_valid(&m->replies) && ps2queue_valid(&m->packets) &&
            (!m->command || m->command == CMD_RATE || m->command == CMD_RESOLUTION) &&
+           (m->command || !m->refused) &&
            (m->id == ID_PLAIN || m->id == ID_WHEEL || m->id == ID_EXPLORER) &&
            valid_rate(m->rate) && m->resolution <= 3 && !(m->buttons & ~BUTTONS5) &&
            valid_motion(m->dx) && valid_motion(m->dy) && valid_motion(m->dz);

@@ -7,6 +7,7 @@ struct ps2mouse {
     struct ps2queue replies; /* to commands; go out before packets */
     struct ps2queue packets;
     u8 command;     /* that waits for its argument, 0 for none */
+    bool refused;   /* one argument of it already: the next one must do */
     u8 last;        /* last byte sent, for Resend */
     u8 id;          /* 0 plain, 3 wheel, 4 wheel and five buttons */
     u8 knock[3];    /* the last three sample rates: the wheel's unlock sequence */

@@ -309,6 +309,14 @@ static void mouse_commands(void)
     CHECK_EQ(got(true), 0xfe);
     mouse(0x01);
     CHECK_EQ(got(true), 0xfa);
+    mouse(0xf3); /* a rate that there is not, twice: the next byte is a command again */
+    got(true);
+    mouse(0x66);
+    CHECK_EQ(got(true), 0xfe);
+    mouse(0x88);
+    CHECK_EQ(got(true), 0xfc);
+    mouse(0xf2);
+    CHECK_EQ(got(true), 0xfa00);
     mouse(0xe1);
     CHECK_EQ(got(true), 0xfe);
     mouse(0xee);
