@@ -84,6 +84,7 @@ static void resize(struct vnc *vnc, u32 width, u32 height)
 
     if (!pixels)
         return; /* the picture stays as it was */
+    for_each_client(vnc, vnc_input_keep_size);
     vnc->pixels = pixels;
     vnc->width = width;
     vnc->height = height;

@@ -50,6 +50,17 @@ static u16 scale(int at, u32 size)
     return (u16)(pos * (u64)INPUT_ABS_MAX / (size - 1));
 }
 
+/* The library clears the flag when it sends the size. */
+void vnc_input_keep_size(struct vnc *vnc, rfbClientPtr cl)
+{
+    struct vnc_client *c = cl->clientData;
+
+    if (c->width && (!c->asked || cl->newFBSizePending))
+        return;
+    c->width = vnc->width;
+    c->height = vnc->height;
+}
+
 static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
 {
     struct vnc_client *c = cl->clientData;
@@ -60,8 +71,9 @@ static void on_pointer(int mask, int x, int y, rfbClientPtr cl)
     int wheel = (pressed & WHEEL_DOWN ? 1 : 0) - (pressed & WHEEL_UP ? 1 : 0);
 
     c->buttons = mask;
+    vnc_input_keep_size(vnc, cl);
     pthread_mutex_lock(vnc->cfg.lock);
-    input_point(vnc->cfg.input, scale(x, vnc->width), scale(y, vnc->height), wheel, buttons);
+    input_point(vnc->cfg.input, scale(x, c->width), scale(y, c->height), wheel, buttons);
     pthread_mutex_unlock(vnc->cfg.lock);
 }
 

@@ -34,10 +34,13 @@ struct vnc {
 struct vnc_client { /* clientData of libvncserver's */
     struct keyboard keyboard;
     int buttons;
-    bool asked;    /* for an update, so it knows the size */
-    bool extended; /* was told that extended key events are understood */
+    bool asked;        /* for an update, so it is told the size */
+    u32 width, height; /* that it was told last; 0: none yet */
+    bool extended;     /* was told that extended key events are understood */
 };
 
+/* Before the size changes: until a client is told, it points at the old picture. */
+void vnc_input_keep_size(struct vnc *vnc, rfbClientPtr cl);
 /* The hooks for clients, keys and pointers. */
 void vnc_input_init(struct vnc *vnc);
 void vnc_input_dispose(struct vnc *vnc);

@@ -329,6 +329,73 @@ static void takes_keys_and_pointers(void)
     close_vnc();
 }
 
+static unsigned drawn(void)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&lock);
+    n = refreshes;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+/* What was changed before has been seen by the server. */
+static bool drawn_twice(void)
+{
+    unsigned before = drawn();
+
+    for (unsigned i = 0; i < 500; i++) {
+        if (drawn() - before >= 2)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+/* Takes what the server sends unasked, for requests that it answered with a size alone. */
+static bool quieten(int fd)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+    struct seen seen;
+
+    for (u32 n = 0; n < 10; n++) {
+        set_colour(n, 400, 300);
+        if (poll(&pfd, 1, 500) == 0)
+            return true;
+        if (!update(fd, &seen))
+            return false;
+    }
+    return false;
+}
+
+/* A client that has not asked again points at the picture that it has. */
+static void points_at_the_size_that_it_knows(void)
+{
+    static const u8 corner[] = {5, 1, 1, 0x8f, 1, 0x2b}, up[] = {5, 0, 1, 0x8f, 1, 0x2b};
+    struct seen seen;
+    u16 w, h;
+    int fd;
+
+    at_buttons = 0;
+    open_vnc("", NULL);
+    fd = dial();
+    CHECK(handshake(fd, &w, &h));
+    set_encodings(fd);
+    CHECK(wait_pixel(fd, 0x112233, true, &seen));
+    CHECK(quieten(fd));
+    set_colour(0x445566, 800, 600);
+    CHECK(drawn_twice());
+    give(fd, corner, sizeof(corner));
+    CHECK(wait_for(&at_buttons, INPUT_LEFT));
+    CHECK(at_x == INPUT_ABS_MAX && at_y == INPUT_ABS_MAX);
+    CHECK(wait_pixel(fd, 0x445566, true, &seen));
+    give(fd, up, sizeof(up));
+    CHECK(wait_for(&at_buttons, 0));
+    CHECK(at_x == 399u * INPUT_ABS_MAX / 799 && at_y == 299u * INPUT_ABS_MAX / 599);
+    close(fd);
+    close_vnc();
+}
+
 static void asks_for_a_password(void)
 {
     char file[] = "/tmp/domus-vnc-pw-XXXXXX", options[64];
@@ -425,6 +492,7 @@ int main(void)
     TEST_RUN(shows_the_display);
     TEST_RUN(drops_a_client_that_cannot_change_size);
     TEST_RUN(takes_keys_and_pointers);
+    TEST_RUN(points_at_the_size_that_it_knows);
     TEST_RUN(asks_for_a_password);
     TEST_RUN(survives_nonsense);
     return test_result();
