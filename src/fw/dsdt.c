@@ -266,7 +266,8 @@ static void emit_motherboard(struct buf *b, const struct fw_platform *plat)
     size_t dev = aml_device(b, "MBRD");
 
     aml_name_eisaid(b, "_HID", "PNP0C02");
-    res_io(&r, plat->pm_base, ACPIPM_LEN);
+    if (!plat->pm_on_pci)
+        res_io(&r, plat->pm_base, ACPIPM_LEN);
     res_io(&r, ACPIPM_SMI_CMD, 2);
     if (plat->hotplug)
         res_io(&r, PCIHOTPLUG_PORT, PCIHOTPLUG_LEN);

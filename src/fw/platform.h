@@ -19,7 +19,8 @@ struct fw_platform {
                    */
     bool has_s3;  /* suspend to RAM, and S4 as power-off with another name */
     u16 pm_base;  /* ports of the ACPI power management block (dev/acpipm.h) */
-    u8 sci_irq;   /* its interrupt */
+    bool pm_on_pci; /* it is a PIIX4's (dev/piix4pm.h), where the OS finds its place by itself */
+    u8 sci_irq;     /* its interrupt */
     /* virtio devices over MMIO: the first one's address, steps, and GSIs in turn from virtio_gsi on
      */
     unsigned nvirtio;

@@ -108,6 +108,7 @@ static struct fw_platform platform(const struct machine *m)
     u16 base = piix4pm_base(m->pc->piix4pm);
 
     plat.pm_base = base ? base : BOARD_PM_BASE;
+    plat.pm_on_pci = true;
     plat.pci_irqs = PCI_IRQS;
     plat.has_s3 = true;
     plat.hotplug = pc_hotplug_slots(m->pc);
