@@ -35,7 +35,6 @@
 #define T_PARAM      3u
 #define T_MISSED     0x80000000u
 #define ASYNC_MEDIUM 0x10u
-#define LUN_FLAT     0x40u
 
 bool scsi_address(const struct virtio_scsi *s, const u8 lun[SCSI_LUN_LEN], unsigned *target,
                   unsigned *unit)
@@ -58,7 +57,6 @@ static void push_event(struct virtio_scsi *s, u32 event, unsigned target, u32 re
     if (event != T_NO_EVENT) {
         raw[4] = 1;
         raw[5] = (u8)target;
-        raw[6] = LUN_FLAT;
         put_le32(raw + 12, reason);
     }
     s->missed = false;
@@ -191,7 +189,7 @@ int virtio_scsi_new(struct virtio_scsi **out, struct mem *mem, struct clock *clk
                                .opaque = s,
                                .mem = mem,
                                .clk = clk,
-                               .features = BIT64(SCSI_F_CHANGE),
+                               .features = BIT64(SCSI_F_HOTPLUG) | BIT64(SCSI_F_CHANGE),
                                .config_len = CFG_LEN};
 
     if (!s)

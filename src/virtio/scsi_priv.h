@@ -4,7 +4,8 @@
 #include "virtio/parts.h"
 #include "virtio/scsi.h"
 
-#define SCSI_F_CHANGE 2u
+#define SCSI_F_HOTPLUG 1u /* without it Linux gives no buffers for events of any kind */
+#define SCSI_F_CHANGE  2u
 
 /* Responses, to requests and to task management. */
 enum {
