@@ -6,6 +6,7 @@
 #include "dev/rtcbase.h"
 #include "machine/disk_config.h"
 #include "machine/machine.h"
+#include "machine/share_config.h"
 #include "machine/usb_config.h"
 #include "net/config.h"
 #include "ui/keymap.h"
@@ -102,6 +103,15 @@ int option_set_net(struct machine_config *cfg, const struct option_def *def, con
 {
     struct net_config parsed;
     int rc = net_parse(&parsed, value, err);
+
+    return rc ? rc : option_set_list(cfg, def, value, err);
+}
+
+int option_set_share(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    struct share_config parsed;
+    int rc = share_parse(&parsed, value, err);
 
     return rc ? rc : option_set_list(cfg, def, value, err);
 }

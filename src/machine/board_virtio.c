@@ -2,11 +2,13 @@
 #include "machine/board_virtio.h"
 
 #include "machine/pc.h"
+#include "machine/share_config.h"
 #include "virtio/balloon.h"
 #include "virtio/console.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
+#include "virtio/share.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -167,6 +169,29 @@ static int add_console(struct machine *m, const struct machine_host *host, struc
     return rc;
 }
 
+static void free_share(void *s)
+{
+    virtio_share_free(s);
+}
+
+static int add_share(struct machine *m, unsigned n, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--share"};
+    struct share_config share;
+    struct virtio_share_config cfg = {.tag = share.tag};
+    struct virtio_share *s;
+    int rc = share_parse(&share, m->cfg->share[n], err);
+
+    cfg.folder = (struct p9_config){.path = share.path, .read_only = share.read_only};
+    if (!rc)
+        rc = virtio_share_new(&s, m->vm.mem, m->vm.clock, &cfg, err);
+    if (rc) {
+        err_prefix(err, "--share");
+        return rc;
+    }
+    return board_virtio_add(m, virtio_share_dev(s), s, free_share, &place, NULL, err);
+}
+
 size_t machine_console_room(struct machine *m, unsigned n)
 {
     return virtio_console_room(m->virtio->console, n);
@@ -185,6 +210,8 @@ int board_virtio_init(struct machine *m, const struct machine_host *host, struct
         rc = add_balloon(m, err);
     if (!rc && m->cfg->nconsoles)
         rc = add_console(m, host, err);
+    for (unsigned n = 0; n < m->cfg->nshares && !rc; n++)
+        rc = add_share(m, n, err);
     return rc;
 }
 

@@ -6,6 +6,7 @@
 
 #define MACHINE_MAX_SERIAL   4
 #define MACHINE_MAX_CONSOLES 8
+#define MACHINE_MAX_SHARES   8
 #define MACHINE_MAX_DISKS    16
 #define MACHINE_MAX_NICS     8
 #define MACHINE_MAX_USB      8
@@ -52,6 +53,8 @@ struct machine_config {
     unsigned nserial;
     char *console[MACHINE_MAX_CONSOLES]; /* virtio: "PORT" or "PORT,name=NAME" */
     unsigned nconsoles;
+    char *share[MACHINE_MAX_SHARES]; /* as share_parse takes it */
+    unsigned nshares;
     u32 trace; /* enum trace_kind bits */
     char *trace_file;
     char *qmp; /* as qmp_check takes it; NULL: none */

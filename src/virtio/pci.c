@@ -199,6 +199,7 @@ static u16 transitional_id(u16 type)
     static const u16 ids[] = {
         [VIRTIO_NET] = 0x1000,     [VIRTIO_BLK] = 0x1001,  [VIRTIO_BALLOON] = 0x1002,
         [VIRTIO_CONSOLE] = 0x1003, [VIRTIO_SCSI] = 0x1004, [VIRTIO_RNG] = 0x1005,
+        [VIRTIO_9P] = 0x1009,
     };
 
     return type < ARRAY_SIZE(ids) ? ids[type] : 0;

@@ -23,6 +23,7 @@
 #define VIRTIO_RNG     4u
 #define VIRTIO_BALLOON 5u
 #define VIRTIO_SCSI    8u
+#define VIRTIO_9P      9u
 #define VIRTIO_GPU     16u
 #define VIRTIO_INPUT   18u
 #define VIRTIO_VSOCK   19u
