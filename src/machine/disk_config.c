@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "machine/disk_config.h"
 #include "block/format.h"
+#include "net/value.h"
+#include "virtio/blk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,8 +49,75 @@ static int set_format(struct disk_config *out, const char *name, struct err *err
     return 0;
 }
 
+/* Keys of virtio disks, by QEMU's names. */
+struct ring_key {
+    const char *name;
+    int (*set)(struct disk_config *out, const char *value, struct err *err);
+};
+
+static int set_queues(struct disk_config *out, const char *value, struct err *err)
+{
+    u32 n = 0;
+    int rc = value_number(&n, value, 1, VIRTIO_BLK_QUEUES, err);
+
+    out->queues = n;
+    return rc;
+}
+
+static int set_packed(struct disk_config *out, const char *value, struct err *err)
+{
+    return value_switch(&out->rings.packed, value, err);
+}
+
+static int set_inverse(bool *no, const char *value, struct err *err)
+{
+    bool on = true;
+    int rc = value_switch(&on, value, err);
+
+    *no = !on;
+    return rc;
+}
+
+static int set_event_idx(struct disk_config *out, const char *value, struct err *err)
+{
+    return set_inverse(&out->rings.no_event_idx, value, err);
+}
+
+static int set_indirect(struct disk_config *out, const char *value, struct err *err)
+{
+    return set_inverse(&out->rings.no_indirect, value, err);
+}
+
+static const struct ring_key ring_keys[] = {{"num-queues=", set_queues},
+                                            {"packed=", set_packed},
+                                            {"event_idx=", set_event_idx},
+                                            {"indirect_desc=", set_indirect}};
+
+static const struct ring_key *find_ring_key(const char *word)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(ring_keys); n++)
+        if (!strncmp(word, ring_keys[n].name, strlen(ring_keys[n].name)))
+            return &ring_keys[n];
+    return NULL;
+}
+
+static int set_ring_key(struct disk_config *out, const struct ring_key *key, const char *word,
+                        struct err *err)
+{
+    int rc = key->set(out, word + strlen(key->name), err);
+
+    out->has_ring_key = true;
+    if (rc)
+        err_prefix(err, "%.*s", (int)strlen(key->name) - 1, key->name);
+    return rc;
+}
+
 static int set_key(struct disk_config *out, const char *word, struct err *err)
 {
+    const struct ring_key *ring = find_ring_key(word);
+
+    if (ring)
+        return set_ring_key(out, ring, word, err);
     if (!strncmp(word, "bus=", 4))
         return set_bus(out, word + 4, err);
     if (!strcmp(word, "media=disk") || !strcmp(word, "media=cdrom"))
@@ -63,8 +132,9 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
         return set_format(out, word + 7, err);
     else
         return err_set(err, EINVAL,
-                       "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro and "
-                       "snapshot",
+                       "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
+                       "snapshot and, for virtio, num-queues=, packed=, event_idx=, "
+                       "indirect_desc=",
                        word);
     return 0;
 }
@@ -79,6 +149,9 @@ static int check(struct disk_config *out, struct err *err)
         return err_set(err, EINVAL, "a CD-ROM can be on the buses ide, ahci and scsi only");
     if (!out->path[0] && !out->cdrom && out->bus != DISK_FLOPPY)
         return err_set(err, EINVAL, "a hard disk has no empty drive");
+    if (out->has_ring_key && out->bus != DISK_VIRTIO)
+        return err_set(err, EINVAL,
+                       "num-queues=, packed=, event_idx= and indirect_desc= go with bus=virtio");
     out->read_only |= out->cdrom;
     return 0;
 }
@@ -99,6 +172,11 @@ int disk_parse(struct disk_config *out, const char *text, struct err *err)
         rc = set_key(out, word, err);
     }
     return rc ? rc : check(out, err);
+}
+
+unsigned disk_queues(const struct disk_config *d, unsigned cpus)
+{
+    return d->queues ? d->queues : (unsigned)min_u64(cpus, VIRTIO_BLK_QUEUES);
 }
 
 struct block_config disk_other_image(const struct disk_config *d, const char *path,

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/err.h"
 #include "block/block.h"
+#include "virtio/virtio.h"
 
 enum disk_bus { DISK_IDE, DISK_AHCI, DISK_USB, DISK_XHCI, DISK_FLOPPY, DISK_VIRTIO, DISK_SCSI };
 
@@ -10,15 +11,21 @@ struct disk_config {
     enum disk_bus bus;
     bool cdrom, read_only, snapshot;
     bool any_backing; /* backing files outside of the image's folder, too */
-    char format[16];  /* "": guessed */
-    char path[1024];  /* "": no medium */
+    unsigned queues;  /* of a virtio disk; 0: one for each CPU */
+    struct virtio_rings rings;
+    bool has_ring_key; /* one of these was given */
+    char format[16];   /* "": guessed */
+    char path[1024];   /* "": no medium */
 };
 
 /* "FILE[,bus=ide|ahci|usb|xhci|virtio|scsi|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
-   [,backing=any|beside]" over what *out has already.
+   [,backing=any|beside]", of a virtio disk "[,num-queues=N][,packed=on|off][,event_idx=on|off]
+   [,indirect_desc=on|off]", over what *out has already.
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
    the key. */
 must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);
+/* Of a virtio disk, in a machine of `cpus` CPUs. */
+unsigned disk_queues(const struct disk_config *d, unsigned cpus);
 /* How its image is opened; good as long as *d is. */
 struct block_config disk_image(const struct disk_config *d);
 /* The same for another one in that drive; format NULL: as the drive's kind has it. */

@@ -27,34 +27,36 @@ static void free_net(void *n)
     virtio_net_free(n);
 }
 
-static int open_disk(struct machine *m, unsigned n, struct err *err)
+static int open_disk(struct machine *m, unsigned n, struct disk_config *disk, struct err *err)
 {
-    struct disk_config disk = {.bus = DISK_VIRTIO};
     struct block_config image;
-    int rc = disk_parse(&disk, m->cfg->disk[n], err);
+    int rc = disk_parse(disk, m->cfg->disk[n], err);
 
     if (rc)
         return rc;
-    if (disk.bus != DISK_VIRTIO)
+    if (disk->bus != DISK_VIRTIO)
         return err_set(err, EINVAL,
                        "%s: the machine micro has only the bus virtio; --machine pc has others",
-                       disk.path);
-    image = disk_image(&disk);
+                       disk->path);
+    image = disk_image(disk);
     return block_open(&m->micro->disk[n], &image, &m->vm.lock, err);
 }
 
 static int add_disk(struct machine *m, unsigned n, struct err *err)
 {
     struct board_virtio_place place = {.option = "--disk"};
-    struct virtio_blk_config cfg = {.queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES)};
+    struct disk_config disk = {.bus = DISK_VIRTIO};
+    struct virtio_blk_config cfg;
     struct virtio_blk *b;
-    int rc = open_disk(m, n, err);
+    int rc = open_disk(m, n, &disk, err);
 
     if (rc) {
         err_prefix(err, "--disk");
         return rc;
     }
-    cfg.block = m->micro->disk[n];
+    cfg = (struct virtio_blk_config){.block = m->micro->disk[n],
+                                     .queues = disk_queues(&disk, m->cfg->cpus),
+                                     .rings = disk.rings};
     rc = virtio_blk_new(&b, m->vm.mem, m->vm.clock, &cfg);
     if (rc)
         return err_set(err, -rc, "--disk: %s", strerror(-rc));
@@ -86,6 +88,8 @@ static int add_net(struct machine *m, unsigned n, struct err *err)
         return rc;
     if (net.has_mac)
         memcpy(cfg.mac, net.mac, 6);
+    cfg.rings = (struct virtio_rings){
+        .packed = net.packed, .no_event_idx = net.no_event_idx, .no_indirect = net.no_indirect};
     rc = virtio_net_new(&card, m->vm.mem, m->vm.clock, &cfg);
     if (rc)
         return err_set(err, -rc, "--net: %s", strerror(-rc));

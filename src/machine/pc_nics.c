@@ -23,12 +23,20 @@
 
 #define ROM_MAX MiB
 
+struct card_config {
+    u8 mac[6];
+    struct mem_window *rom; /* NULL: it boots nothing */
+    /* Of a virtio card. */
+    pthread_mutex_t *lock;
+    struct virtio_rings rings;
+};
+
 /* One row for each card: constructors differ by the type of what they make, and nothing else. */
 struct nic_model {
     const char *name, *rom;
     bool own_lock; /* it needs the machine's only for its registers */
-    int (*make)(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk, pthread_mutex_t *lock,
-                const u8 mac[6], struct mem_window *rom);
+    int (*make)(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
+                const struct card_config *cfg);
     void (*reset)(void *card);
     void (*free)(void *card);
     struct net_end *(*end)(void *card);
@@ -36,10 +44,10 @@ struct nic_model {
 
 #define NIC_MODEL(type)                                                                            \
     static int type##_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,           \
-                           pthread_mutex_t *lock, const u8 mac[6], struct mem_window *rom)         \
+                           const struct card_config *cfg)                                          \
     {                                                                                              \
         struct type *card = NULL;                                                                  \
-        int rc = type##_new(&card, bus, devfn, clk, mac, rom);                                     \
+        int rc = type##_new(&card, bus, devfn, clk, cfg->mac, cfg->rom);                           \
                                                                                                    \
         *out = card;                                                                               \
         return rc;                                                                                 \
@@ -78,16 +86,16 @@ static void virtio_free_card(void *card)
 }
 
 static int virtio_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
-                       pthread_mutex_t *lock, const u8 mac[6], struct mem_window *rom)
+                       const struct card_config *card)
 {
-    struct virtio_net_config cfg = {.lock = lock};
-    struct virtio_pci_config pci = {.rom = rom};
+    struct virtio_net_config cfg = {.lock = card->lock, .rings = card->rings};
+    struct virtio_pci_config pci = {.rom = card->rom};
     struct virtio_nic *nic = calloc(1, sizeof(*nic));
     int rc;
 
     if (!nic)
         return -ENOMEM;
-    memcpy(cfg.mac, mac, 6);
+    memcpy(cfg.mac, card->mac, 6);
     rc = virtio_net_new(&nic->net, pci_bus_mem(bus), clk, &cfg);
     if (!rc)
         rc = virtio_pci_new(&nic->pci, bus, devfn, virtio_net_dev(nic->net), &pci);
@@ -159,15 +167,15 @@ static int load_rom(struct mem_window **out, struct mem *mem, const char *path, 
     return rc;
 }
 
-static int make_card(struct machine *m, struct pc_nic *nic, unsigned slot, const u8 mac[6],
-                     struct mem_window *rom, struct err *err)
+static int make_card(struct machine *m, struct pc_nic *nic, unsigned slot,
+                     const struct card_config *cfg, struct err *err)
 {
     int rc = pc_take_slot(m->pc, slot, &nic->devfn);
 
     if (rc)
         return err_set(err, -rc, "%s: %s", nic->model->name,
                        rc == -EBUSY ? "its PCI slot is taken" : "no PCI slot is left");
-    rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, nic->lock, mac, rom);
+    rc = nic->model->make(&nic->card, m->pci, nic->devfn, m->vm.clock, cfg);
     if (!rc)
         return 0;
     nic->card = NULL;
@@ -187,6 +195,8 @@ static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cf
         return err_set(err, EINVAL,
                        "no card '%s'; there are e1000, rtl8139, ne2k_pci, pcnet and virtio",
                        cfg->model);
+    if (!nic->model->own_lock && (cfg->packed || cfg->no_event_idx || cfg->no_indirect))
+        return err_set(err, EINVAL, "packed=, event_idx= and indirect_desc= go with model=virtio");
     pthread_mutex_init(&nic->own_lock, NULL);
     nic->lock = nic->model->own_lock ? &nic->own_lock : NULL;
     return 0;
@@ -224,19 +234,28 @@ static void connect_nic(struct pc_nic *nic)
     release_end(nic);
 }
 
+static struct virtio_rings rings_of(const struct net_config *cfg)
+{
+    return (struct virtio_rings){
+        .packed = cfg->packed, .no_event_idx = cfg->no_event_idx, .no_indirect = cfg->no_indirect};
+}
+
 static int init_nic(struct machine *m, unsigned n, struct err *err)
 {
     struct pc_nic *nic = &m->pc->nic[n];
-    struct mem_window *rom;
     struct net_config cfg;
-    u8 mac[6];
+    struct card_config card;
     int rc = parse_nic(nic, m->cfg->net[n], &cfg, err);
 
-    default_mac(n, mac);
+    if (rc)
+        return rc;
+    card = (struct card_config){.lock = nic->lock, .rings = rings_of(&cfg)};
+    default_mac(n, card.mac);
+    if (cfg.has_mac)
+        memcpy(card.mac, cfg.mac, 6);
+    rc = load_rom(&card.rom, m->vm.mem, nic->model->rom, err);
     if (!rc)
-        rc = load_rom(&rom, m->vm.mem, nic->model->rom, err);
-    if (!rc)
-        rc = make_card(m, nic, 0, cfg.has_mac ? cfg.mac : mac, rom, err);
+        rc = make_card(m, nic, 0, &card, err);
     if (rc)
         return rc;
     snprintf(nic->id, sizeof(nic->id), "net%u", n);
@@ -253,10 +272,10 @@ static int init_nic(struct machine *m, unsigned n, struct err *err)
 }
 
 /* Makes the card in the running machine and tells the guest. */
-static int plug_card(struct machine *m, struct pc_nic *nic, unsigned slot, const u8 mac[6],
-                     struct err *err)
+static int plug_card(struct machine *m, struct pc_nic *nic, unsigned slot,
+                     const struct card_config *card, struct err *err)
 {
-    int rc = make_card(m, nic, slot, mac, NULL, err);
+    int rc = make_card(m, nic, slot, card, err);
 
     if (rc)
         return rc;
@@ -271,7 +290,7 @@ int pc_nics_plug(struct machine *m, const char *model, struct pc_net *net,
                  const struct plug_config *cfg, struct err *err)
 {
     struct pc_nic *nic = NULL, made = {.model = find_model(model)};
-    u8 mac[6];
+    struct card_config card = {.rom = NULL};
     unsigned n;
     int rc = 0;
 
@@ -279,9 +298,9 @@ int pc_nics_plug(struct machine *m, const char *model, struct pc_net *net,
         ;
     if (n == ARRAY_SIZE(m->pc->nic))
         return err_set(err, ENOSPC, "there are %u network cards already", MACHINE_MAX_NICS);
-    default_mac(n, mac);
+    default_mac(n, card.mac);
     if (cfg->mac)
-        rc = value_mac(mac, cfg->mac, err);
+        rc = value_mac(card.mac, cfg->mac, err);
     if (rc)
         return rc;
     nic = &m->pc->nic[n];
@@ -290,7 +309,7 @@ int pc_nics_plug(struct machine *m, const char *model, struct pc_net *net,
     snprintf(made.id, sizeof(made.id), "%s", cfg->id);
     pthread_mutex_lock(&m->vm.lock);
     *nic = made;
-    rc = plug_card(m, nic, cfg->slot, mac, err);
+    rc = plug_card(m, nic, cfg->slot, &card, err);
     if (rc)
         *nic = (struct pc_nic){.id = ""};
     else

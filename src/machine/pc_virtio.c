@@ -28,7 +28,8 @@ static int add_blk(struct machine *m, struct pc_disk *d, const char *serial,
 {
     struct virtio_blk_config cfg = {.block = d->block,
                                     .lock = lock_of(d),
-                                    .queues = (unsigned)min_u64(m->cfg->cpus, VIRTIO_BLK_QUEUES),
+                                    .queues = disk_queues(&d->cfg, m->cfg->cpus),
+                                    .rings = d->cfg.rings,
                                     .serial = serial};
     struct virtio_blk *b;
     int rc = virtio_blk_new(&b, m->vm.mem, m->vm.clock, &cfg);

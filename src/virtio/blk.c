@@ -139,6 +139,7 @@ int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
                                .mem = mem,
                                .clk = clk,
                                .lock = cfg->lock,
+                               .rings = cfg->rings,
                                .config_len = CFG_LEN};
 
     if (!b)
@@ -153,8 +154,6 @@ int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
         init.features |= BIT64(F_MQ);
     init.features |=
         block_read_only(b->block) ? BIT64(F_RO) : BIT64(F_DISCARD) | BIT64(F_WRITE_ZEROES);
-    if (cfg->packed)
-        init.features |= BIT64(VIRTIO_F_RING_PACKED);
     virtio_init(&b->virtio, &init);
     for (unsigned n = 0; n < cfg->queues; n++)
         virtio_add_queue(&b->virtio, QUEUE_SIZE);

@@ -14,7 +14,7 @@ struct virtio_blk_config {
     pthread_mutex_t *lock; /* of its own, and the image's; NULL: both use the machine's */
     unsigned queues;       /* 1 to VIRTIO_BLK_QUEUES */
     const char *serial;    /* what GET_ID answers, cut at VIRTIO_BLK_ID_MAX; NULL: nothing */
-    bool packed;           /* offer packed rings */
+    struct virtio_rings rings;
 };
 
 /* -ENOMEM. */

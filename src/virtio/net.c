@@ -144,6 +144,7 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
                                .mem = mem,
                                .clk = clk,
                                .lock = cfg->lock,
+                               .rings = cfg->rings,
                                .features = BIT64(VIRTIO_F_IN_ORDER),
                                .config_len = CFG_LEN};
     int rc;
@@ -154,8 +155,6 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
         init.features |= BIT64(features[i]);
     if (cfg->mtu)
         init.features |= BIT64(NET_F_MTU);
-    if (cfg->packed)
-        init.features |= BIT64(VIRTIO_F_RING_PACKED);
     memcpy(n->own_mac, cfg->mac, 6);
     virtio_init(&n->virtio, &init);
     virtio_add_queue(&n->virtio, QUEUE_SIZE);

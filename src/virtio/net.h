@@ -13,7 +13,7 @@ struct virtio_net_config {
     /* Its own, and that of what is behind it: a thread then serves the driver. NULL: the machine's.
      */
     pthread_mutex_t *lock;
-    bool packed; /* offer packed rings */
+    struct virtio_rings rings;
 };
 
 /* -ENOMEM. */

@@ -8,8 +8,6 @@
 #include <string.h>
 
 #define LEGACY_FEATURES 0xffffffffull
-#define FEATURES_ALWAYS                                                                            \
-    (BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_VERSION_1))
 
 /* Those that used their turn up, and after a saved state was loaded all. */
 static void on_go_on(void *opaque)
@@ -40,6 +38,13 @@ void virtio_dispose(struct virtio *dev)
     timer_cancel(dev->clk, &dev->go_on);
 }
 
+static u64 ring_features(const struct virtio_rings *rings)
+{
+    return (u64)rings->packed << VIRTIO_F_RING_PACKED |
+           (u64)!rings->no_event_idx << VIRTIO_F_EVENT_IDX |
+           (u64)!rings->no_indirect << VIRTIO_F_INDIRECT_DESC;
+}
+
 void virtio_init(struct virtio *dev, const struct virtio_init *init)
 {
     memset(dev, 0, sizeof(*dev));
@@ -53,7 +58,7 @@ void virtio_init(struct virtio *dev, const struct virtio_init *init)
     dev->clk = init->clk;
     dev->lock = init->lock;
     timer_init(&dev->go_on, on_go_on, dev);
-    dev->offered = init->features | FEATURES_ALWAYS;
+    dev->offered = init->features | ring_features(&init->rings) | BIT64(VIRTIO_F_VERSION_1);
     if (init->ops->queue_reset)
         dev->offered |= BIT64(VIRTIO_F_RING_RESET);
     dev->config_len = init->config_len;

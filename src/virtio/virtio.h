@@ -105,6 +105,12 @@ struct virtio { /* embedded in a device */
     unsigned nqueues;
 };
 
+/* What a user may choose of a device's rings. */
+struct virtio_rings {
+    bool packed; /* is offered: the driver's choice */
+    bool no_event_idx, no_indirect;
+};
+
 struct virtio_init {
     const char *name;
     u16 type, class;
@@ -113,7 +119,8 @@ struct virtio_init {
     struct mem *mem;
     struct clock *clk;
     pthread_mutex_t *lock; /* not owned; NULL: it is used under the machine's */
-    u64 features; /* of the type, and VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER where wanted */
+    struct virtio_rings rings;
+    u64 features; /* of the type, and VIRTIO_F_IN_ORDER where wanted */
     unsigned config_len;
 };
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     struct virtio_target t = {
         .state = &virtio_blk_state, .queues = 2, .host = host, .settle = settle};
     struct input in = {data, size};
-    struct virtio_blk_config cfg = {.queues = 2, .serial = "fuzz", .packed = true};
+    struct virtio_blk_config cfg = {.queues = 2, .serial = "fuzz", .rings.packed = true};
     struct virtio_blk *b;
     struct guest g;
 

@@ -19,7 +19,7 @@ static struct virtio_blk *b;
 static void make(unsigned queues)
 {
     struct virtio_blk_config cfg = {
-        .block = blk, .queues = queues, .serial = "serial-0123456789abcdef", .packed = true};
+        .block = blk, .queues = queues, .serial = "serial-0123456789abcdef", .rings.packed = true};
 
     BUG_ON(virtio_blk_new(&b, d.p.mem, d.p.rig.clk, &cfg));
 }

@@ -17,7 +17,7 @@ static const u8 mac[6] = {0x52, 0x54, 0, 1, 2, 3};
 
 static void make(void)
 {
-    struct virtio_net_config cfg = {.packed = true};
+    struct virtio_net_config cfg = {.rings.packed = true};
 
     memcpy(cfg.mac, mac, 6);
     BUG_ON(virtio_net_new(&n, d.p.mem, d.p.rig.clk, &cfg));
