@@ -135,6 +135,8 @@ static const struct qmp_command commands[] = {
     {"query-cpus-fast", query_cpus, NULL},
     {"query-block", qmp_query_block, NULL},
     {"query-vnc", qmp_query_vnc, NULL},
+    {"query-balloon", qmp_query_balloon, NULL},
+    {"balloon", qmp_balloon, "value:i"},
     {"stop", stop, NULL},
     {"cont", cont, NULL},
     {"system_powerdown", powerdown, NULL},

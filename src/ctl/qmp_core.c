@@ -103,6 +103,9 @@ static void on_event(void *opaque, enum machine_event event, unsigned n, bool gu
     case MACHINE_TRAY:
         qmp_tray_moved(q, n);
         break;
+    case MACHINE_BALLOON:
+        qmp_balloon_moved(q);
+        break;
     case MACHINE_UNPLUGGED:
         qmp_unplugged(q, n);
         break;

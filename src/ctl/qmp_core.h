@@ -107,5 +107,9 @@ json_t *qmp_blockdev_del(struct qmp_core *q, const json_t *args, struct qmp_erro
 json_t *qmp_device_add(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_device_del(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 void qmp_unplugged(struct qmp_core *q, unsigned device);
+/* qmp_balloon.c */
+json_t *qmp_balloon(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+json_t *qmp_query_balloon(struct qmp_core *q, const json_t *args, struct qmp_error *e);
+void qmp_balloon_moved(struct qmp_core *q);
 /* qmp_hmp.c */
 json_t *qmp_human(struct qmp_core *q, const json_t *args, struct qmp_error *e);

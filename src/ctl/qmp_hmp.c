@@ -96,13 +96,37 @@ static json_t *info_block(struct qmp_core *q)
     return val ? val : no_text();
 }
 
+static json_t *info_balloon(struct qmp_core *q, struct qmp_error *e)
+{
+    json_t *val = qmp_query_balloon(q, NULL, e), *text;
+
+    if (!val)
+        return NULL;
+    text = json_sprintf("balloon: actual=%lld\r\n",
+                        (long long)(json_integer_value(json_object_get(val, "actual")) / MiB));
+    json_decref(val);
+    return text;
+}
+
+static json_t *balloon(struct qmp_core *q, const struct line *l, struct qmp_error *e)
+{
+    char *end;
+    unsigned long long mib = strtoull(l->word[1], &end, 10);
+
+    if (end == l->word[1] || *end || mib > INT64_MAX / MiB)
+        return qmp_fail(e, "balloon: needs a number of MiB");
+    return as_qmp(q, qmp_balloon, json_pack("{sI}", "value", (json_int_t)(mib * MiB)), e);
+}
+
 static json_t *info(struct qmp_core *q, const struct line *l, struct qmp_error *e)
 {
     if (!strcmp(l->word[1], "status"))
         return info_status(q);
     if (!strcmp(l->word[1], "block"))
         return info_block(q);
-    return qmp_fail(e, "info: there are status and block");
+    if (!strcmp(l->word[1], "balloon"))
+        return info_balloon(q, e);
+    return qmp_fail(e, "info: there are status, block and balloon");
 }
 
 static json_t *eject(struct qmp_core *q, const struct line *l, struct qmp_error *e)
@@ -181,11 +205,8 @@ static json_t *run(struct qmp_core *q, const struct line *l, struct qmp_error *e
     static const struct {
         const char *word;
         json_t *(*fn)(struct qmp_core *q, const struct line *l, struct qmp_error *e);
-    } words[] = {{"info", info},
-                 {"eject", eject},
-                 {"change", change},
-                 {"sendkey", sendkey},
-                 {"screendump", screendump}};
+    } words[] = {{"info", info},     {"balloon", balloon}, {"eject", eject},
+                 {"change", change}, {"sendkey", sendkey}, {"screendump", screendump}};
 
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (!strcmp(l->word[0], words[i].word))

@@ -3,7 +3,6 @@
 
 #include "machine/pc.h"
 #include "machine/share_config.h"
-#include "virtio/balloon.h"
 #include "virtio/console.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
@@ -117,23 +116,6 @@ static int add_rng(struct machine *m, struct err *err)
     return board_virtio_add(m, virtio_rng_dev(r), r, free_rng, &place, NULL, err);
 }
 
-static void free_balloon(void *b)
-{
-    virtio_balloon_free(b);
-}
-
-static int add_balloon(struct machine *m, struct err *err)
-{
-    struct board_virtio_place place = {.option = "--balloon"};
-    struct virtio_balloon *b;
-    int rc = virtio_balloon_new(&b, m->vm.mem, m->vm.clock);
-
-    if (rc)
-        return err_set(err, -rc, "--balloon: %s", strerror(-rc));
-    virtio_balloon_set(b, m->cfg->balloon);
-    return board_virtio_add(m, virtio_balloon_dev(b), b, free_balloon, &place, NULL, err);
-}
-
 static void free_console(void *c)
 {
     virtio_console_free(c);
@@ -207,7 +189,7 @@ int board_virtio_init(struct machine *m, const struct machine_host *host, struct
     int rc = m->cfg->rng ? add_rng(m, err) : 0;
 
     if (!rc && m->cfg->has_balloon)
-        rc = add_balloon(m, err);
+        rc = board_balloon_init(m, err);
     if (!rc && m->cfg->nconsoles)
         rc = add_console(m, host, err);
     for (unsigned n = 0; n < m->cfg->nshares && !rc; n++)

@@ -13,6 +13,7 @@
 #define BOARD_VIRTIO_GSI  20u /* … and their four interrupts, in turn */
 #define BOARD_VIRTIO_GSIS 4u
 
+struct virtio_balloon;
 struct virtio_console;
 struct virtio_pci;
 struct virtio_mmio;
@@ -30,6 +31,7 @@ struct board_virtios {
     struct board_virtio dev[BOARD_VIRTIO_MAX];
     unsigned n;
     struct virtio_console *console; /* NULL: none */
+    struct virtio_balloon *balloon;
 };
 
 struct board_virtio_place {
@@ -52,5 +54,7 @@ void board_virtio_dispose(struct machine *m);
 /* What options ask for beside disks and networks. Before any CPU runs, without the lock. */
 must_check int board_virtio_init(struct machine *m, const struct machine_host *host,
                                  struct err *err);
+/* --balloon; balloon.c. */
+must_check int board_balloon_init(struct machine *m, struct err *err);
 /* How many have an MMIO transport. */
 unsigned board_virtio_mmio(const struct machine *m);

@@ -223,6 +223,12 @@ static void reset(struct machine *m)
         machine_tell(m, MACHINE_RESET, 0, atomic_load(&m->guest_reset));
 }
 
+static void tell_balloon(struct machine *m)
+{
+    if (atomic_exchange(&m->balloon_moved, false))
+        machine_tell(m, MACHINE_BALLOON, 0, true);
+}
+
 static void tell_trays(struct machine *m)
 {
     u64 moved = atomic_exchange(&m->trays_moved, 0);
@@ -236,6 +242,7 @@ static void tell_trays(struct machine *m)
 static void settle(struct machine *m)
 {
     tell_trays(m);
+    tell_balloon(m);
     if (atomic_load(&m->status) < 0 && atomic_load(&m->reset_wanted))
         reset(m);
     if (atomic_load(&m->status) < 0 && atomic_load(&m->wake_wanted))

@@ -38,6 +38,7 @@ enum machine_event {
     MACHINE_BUTTON,    /* the power button was pressed */
     MACHINE_TRAY,      /* drive n (machine/media.h) */
     MACHINE_UNPLUGGED, /* device n (machine/plug.h) is gone */
+    MACHINE_BALLOON,   /* the guest gave memory, or took it back */
 };
 
 /* guest: it did it itself. By the loop's thread; may not change the machine. */

@@ -28,6 +28,8 @@ enum { INFLATE, DEFLATE, STATS, REPORTING, KINDS };
 
 struct virtio_balloon {
     struct virtio virtio;
+    struct virtio_balloon_config cfg;
+    struct timer tell;
     struct virtio_balloon_stats stats;
     bool has_stats; /* a buffer of the statistics queue is here */
     struct virtq_head stats_head;
@@ -74,14 +76,11 @@ static void report(struct virtio_balloon *b, struct virtq *q)
     virtq_interrupt(q);
 }
 
-static void take_stats(struct virtio_balloon *b, struct virtq *q)
+/* The buffer is kept until there is a question. */
+static void read_stats(struct virtio_balloon *b)
 {
     u8 raw[STAT_LEN];
 
-    if (!virtq_pop(q, &b->buf))
-        return;
-    if (b->has_stats) /* a driver has one; a second one is an answer to nothing */
-        virtq_push(q, b->stats_head, 0);
     for (u64 at = 0; at < STAT_LEN * VIRTIO_BALLOON_STATS * 4; at += STAT_LEN) {
         u16 tag;
         if (virtq_read(&b->buf, at, raw, STAT_LEN) != STAT_LEN)
@@ -92,8 +91,19 @@ static void take_stats(struct virtio_balloon *b, struct virtq *q)
         b->stats.known[tag] = true;
         b->stats.value[tag] = le64(raw + 2);
     }
+    b->stats.updated = clock_wall(b->virtio.clk) / NSEC_PER_SEC;
     b->stats_head = b->buf.head;
     b->has_stats = true;
+}
+
+/* Until there is none: only then does the driver tell of the next one. */
+static void take_stats(struct virtio_balloon *b, struct virtq *q)
+{
+    while (virtq_pop(q, &b->buf)) {
+        if (b->has_stats) /* a driver has one; a second one is an answer to nothing */
+            virtq_push(q, b->stats_head, 0);
+        read_stats(b);
+    }
 }
 
 static void notify(void *opaque, struct virtq *q)
@@ -126,9 +136,28 @@ static void reset(void *opaque)
     put_le32(b->virtio.config + CFG_ACTUAL, 0);
 }
 
-static const struct virtio_ops ops = {.notify = notify, .reset = reset};
+/* `actual` may be written as often as the guest likes. */
+static void config_written(void *opaque, unsigned off, unsigned size)
+{
+    struct virtio_balloon *b = opaque;
+    struct clock *clk = b->virtio.clk;
 
-int virtio_balloon_new(struct virtio_balloon **out, struct mem *mem, struct clock *clk)
+    if (b->cfg.moved && !timer_pending(clk, &b->tell))
+        timer_set(clk, &b->tell, clock_now(clk) + NSEC_PER_SEC);
+}
+
+static void on_tell(void *opaque)
+{
+    struct virtio_balloon *b = opaque;
+
+    b->cfg.moved(b->cfg.opaque);
+}
+
+static const struct virtio_ops ops = {
+    .notify = notify, .reset = reset, .config_written = config_written};
+
+int virtio_balloon_new(struct virtio_balloon **out, struct mem *mem, struct clock *clk,
+                       const struct virtio_balloon_config *cfg)
 {
     struct virtio_balloon *b = calloc(1, sizeof(*b));
     struct virtio_init init = {.name = "virtio-balloon",
@@ -148,6 +177,8 @@ int virtio_balloon_new(struct virtio_balloon **out, struct mem *mem, struct cloc
     for (unsigned n = 0; n < KINDS; n++)
         virtio_add_queue(&b->virtio, QUEUE_SIZE);
     put_le32(b->virtio.config_wmask + CFG_ACTUAL, 0xffffffff);
+    b->cfg = *cfg;
+    timer_init(&b->tell, on_tell, b);
     *out = b;
     return 0;
 }
@@ -156,6 +187,7 @@ void virtio_balloon_free(struct virtio_balloon *b)
 {
     if (!b)
         return;
+    timer_cancel(b->virtio.clk, &b->tell);
     virtio_dispose(&b->virtio);
     free(b);
 }

@@ -11,6 +11,10 @@ static void fill(void *opaque, u8 *to, size_t len)
     memset(to, 0x55, len);
 }
 
+static void moved(void *opaque)
+{
+}
+
 static void host(struct virtio_target *t, struct input *in, u8 op)
 {
     if (t->state != &virtio_balloon_state)
@@ -24,6 +28,7 @@ static void host(struct virtio_target *t, struct input *in, u8 op)
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct virtio_rng_config cfg = {.fill = fill, .rate = size & 2 ? 1000 : 0};
+    struct virtio_balloon_config balloon = {.moved = moved};
     struct virtio_target t = {.host = host};
     struct input in = {data, size};
     struct virtio_rng *r = NULL;
@@ -37,7 +42,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
         t.state = &virtio_rng_state;
         t.queues = 1;
     } else {
-        BUG_ON(virtio_balloon_new(&b, t.d.p.mem, t.d.p.rig.clk));
+        BUG_ON(virtio_balloon_new(&b, t.d.p.mem, t.d.p.rig.clk, &balloon));
         t.device = b;
         t.virtio = virtio_balloon_dev(b);
         t.state = &virtio_balloon_state;

@@ -3,7 +3,9 @@
 #include "../test.h"
 #include "dev/pcihotplug.h"
 #include "machine/board.h"
+#include "machine/board_virtio.h"
 #include "qmp_rig.h"
+#include "virtio/balloon.h"
 
 static struct qmp_rig r;
 
@@ -189,6 +191,37 @@ static bool in_slot(unsigned slot)
 }
 
 /* The guest lets go of a slot, and the loop does its part. */
+static s64 actual(void)
+{
+    const json_t *a = json_object_get(ask("{\"execute\": \"query-balloon\"}"), "return");
+
+    return json_integer_value(json_object_get(a, "actual"));
+}
+
+/* Its registers, as a guest without a driver reaches them: `actual` is what it wrote last. */
+static void balloon(void)
+{
+    open_rig();
+    CHECK(fails("{\"execute\": \"query-balloon\"}", "DeviceNotActive", "No balloon"));
+    qmp_rig_close(&r);
+    qmp_rig_open_with(&r, true);
+    ask("{\"execute\": \"qmp_capabilities\"}");
+    CHECK_EQ(actual(), 16 * MiB);
+    CHECK(json_object_get(ask("{\"execute\": \"balloon\", \"arguments\": {\"value\": 8388608}}"),
+                          "return"));
+    CHECK_EQ(actual(), 16 * MiB); /* the guest has not done it */
+    CHECK_EQ(virtio_balloon_dev(r.machine->virtio->balloon)->config[1], 8);
+    CHECK(fails("{\"execute\": \"balloon\", \"arguments\": {\"value\": 0}}", "GenericError",
+                "target"));
+    virtio_balloon_dev(r.machine->virtio->balloon)->config[5] = 8;
+    CHECK_EQ(actual(), 8 * MiB);
+    atomic_store(&r.machine->balloon_moved, true);
+    json_array_clear(r.sent);
+    machine_pause(r.machine, true);
+    CHECK(!strcmp(event(0), "BALLOON_CHANGE"));
+    qmp_rig_close(&r);
+}
+
 static void eject(unsigned slot)
 {
     json_array_clear(r.sent);
@@ -408,5 +441,6 @@ int main(void)
     TEST_RUN(keys);
     TEST_RUN(human);
     TEST_RUN(ends_of_messages);
+    TEST_RUN(balloon);
     return test_result();
 }

@@ -42,7 +42,7 @@ static inline void qmp_rig_send(void *opaque, json_t *msg)
     json_array_append_new(r->sent, msg);
 }
 
-static inline void qmp_rig_open(struct qmp_rig *r)
+static inline void qmp_rig_open_with(struct qmp_rig *r, bool balloon)
 {
     struct machine_host host = {0};
     struct qmp_config cfg;
@@ -64,6 +64,7 @@ static inline void qmp_rig_open(struct qmp_rig *r)
                                      .nfloppies = 1,
                                      .net = {"none"},
                                      .nnets = 1,
+                                     .has_balloon = balloon,
                                      .memory = 16 * MiB,
                                      .cpus = 2};
     if (loop_new(&r->loop, &err))
@@ -79,6 +80,11 @@ static inline void qmp_rig_open(struct qmp_rig *r)
     if (qmp_core_init(&r->core, &cfg, &err))
         abort();
     qmp_greet(&r->core);
+}
+
+static inline void qmp_rig_open(struct qmp_rig *r)
+{
+    qmp_rig_open_with(r, false);
 }
 
 static inline void qmp_rig_close(struct qmp_rig *r)

@@ -44,10 +44,19 @@ static void random_bytes_at_a_rate(void)
 
 static struct virtio_balloon *b;
 
+static unsigned moves;
+
+static void moved(void *opaque)
+{
+    moves++;
+}
+
 static void start_balloon(u64 features)
 {
+    struct virtio_balloon_config cfg = {.moved = moved};
+
     drv_open(&d);
-    BUG_ON(virtio_balloon_new(&b, d.p.mem, d.p.rig.clk));
+    BUG_ON(virtio_balloon_new(&b, d.p.mem, d.p.rig.clk, &cfg));
     drv_attach(&d, virtio_balloon_dev(b), false);
     CHECK(drv_negotiate(&d, DRV_ALL | features));
     for (u16 n = 0; n < 4; n++)
@@ -83,8 +92,12 @@ static void pages_are_given_back(void)
     CHECK_EQ(*drv_ram(&d, 0x200fff), 0);
     CHECK_EQ(*drv_ram(&d, 0x201000), 0x11);
     CHECK_EQ(*drv_ram(&d, 0x202000), 0);
+    drv_put(&d, 0x2004, 4, 1);
     drv_put(&d, 0x2004, 4, 2);
     CHECK_EQ(virtio_balloon_actual(b), 8192);
+    CHECK_EQ(moves, 0);
+    clock_advance(d.p.rig.clk, NSEC_PER_SEC);
+    CHECK_EQ(moves, 1); /* for both */
     memset(drv_ram(&d, 0x200000), 0x22, PAGE_SIZE);
     drv_add(&d, 1, &s, 1); /* taken again: what is there stays */
     drv_kick(&d, 1);
@@ -121,6 +134,7 @@ static void statistics(void)
 
     start_balloon(BIT64(1));
     CHECK(!virtio_balloon_ask(b));
+    clock_advance(d.p.rig.clk, 2 * NSEC_PER_SEC);
     memset(drv_ram(&d, DRV_DATA), 0, 20);
     put_le16(drv_ram(&d, DRV_DATA), 4);
     put_le64(drv_ram(&d, DRV_DATA + 2), 123456);
@@ -128,8 +142,11 @@ static void statistics(void)
     drv_add(&d, 2, &s, 1);
     drv_kick(&d, 2);
     CHECK(!drv_used(&d, 2, &id, &used)); /* kept until the next question */
+    /* … and the driver shall tell of the answer to that. */
+    CHECK_EQ(le16(drv_ram(&d, d.q[2].device + 4 + 8u * d.q[2].size)), 1);
     CHECK(virtio_balloon_stats(b)->known[4]);
     CHECK_EQ(virtio_balloon_stats(b)->value[4], 123456);
+    CHECK(virtio_balloon_stats(b)->updated);
     CHECK_EQ(state_save(&stream, &virtio_balloon_state, b), 0);
     virtio_reset(virtio_balloon_dev(b));
     CHECK_EQ(state_load(&stream, &virtio_balloon_state, b, &err), 0);
