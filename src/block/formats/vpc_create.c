@@ -72,7 +72,7 @@ static int find_parent(struct parent *p, const char *path, const char *backing, 
                        struct err *err)
 {
     char *windows;
-    u64 units;
+    u64 units = 0;
     int rc = bat_parent_id(path, backing, format, "vpc", p->id, err);
 
     if (rc)
@@ -94,7 +94,7 @@ static int put_parent(const struct parent *p, u8 *h)
 {
     const char *base = strrchr(p->name, '/');
     u8 *l = h + 576;
-    u64 units;
+    u64 units = 0;
 
     memcpy(h + 40, p->id, BLOCK_ID);
     put_be32(h + 56, now());
