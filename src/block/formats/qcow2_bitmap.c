@@ -3,24 +3,20 @@
  * Persistent dirty bitmaps. Those that follow writes ("auto") are read into memory before the
  * first write and marked as in use in the file, and stored at the end; others are left alone.
  */
+#include "block/formats/qcow2_bitmap.h"
 #include "base/be.h"
 #include "block/file.h"
-#include "block/formats/qcow2.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FIXED      24u
-#define BITMAPS    65535u
-#define DIR_MAX    (64 * MiB)
-#define IN_USE     BIT(0)
-#define AUTO       BIT(1)
-#define COMPATIBLE BIT(2)
-#define RESERVED   (~(u32)7)
-#define ALL_ONES   BIT64(0) /* of a table's entry without offset */
-#define NAME_MAX_  1023u
-#define MEMORY_MAX (512 * MiB)
+#define FIXED     24u
+#define BITMAPS   65535u
+#define DIR_MAX   (64 * MiB)
+#define RESERVED  (~(u32)7)
+#define ALL_ONES  BIT64(0) /* of a table's entry without offset */
+#define NAME_MAX_ 1023u
 
 void q2_bitmaps_dispose(struct qcow2 *q)
 {
@@ -114,19 +110,19 @@ int q2_bitmaps_read(struct qcow2 *q, struct err *err)
 }
 
 /* Bytes of the bitmap in memory. */
-static u64 memory_of(const struct qcow2 *q, const struct q2_bitmap *b)
+u64 q2_bitmap_bytes(const struct qcow2 *q, const struct q2_bitmap *b)
 {
     return (bits_of(q, b) + 7) / 8;
 }
 
-static int load(struct qcow2 *q, struct q2_bitmap *b)
+int q2_bitmap_load(struct qcow2 *q, struct q2_bitmap *b)
 {
-    u64 bytes = memory_of(q, b), n = q2_clusters(q, bytes);
+    u64 bytes = q2_bitmap_bytes(q, b), n = q2_clusters(q, bytes);
     int rc = 0;
 
     if (b->dirty)
         return 0;
-    if (b->table_size != n || bytes > MEMORY_MAX)
+    if (b->table_size != n || bytes > Q2_BITMAP_MAX)
         return -EINVAL;
     b->dirty = calloc(1, bytes + 1);
     if (!b->dirty)
@@ -163,7 +159,7 @@ void q2_bitmaps_mark(struct qcow2 *q, u64 off, u64 len)
 {
     for (unsigned i = 0; q->tracking && i < q->bitmaps; i++) {
         struct q2_bitmap *b = &q->bitmap[i];
-        if (!b->dirty || !(b->flags & AUTO))
+        if (!b->dirty || !(b->flags & Q2_BITMAP_AUTO))
             continue;
         set_bits(b->dirty, off >> b->granularity_bits,
                  ((off + len - 1) >> b->granularity_bits) + 1);
@@ -192,7 +188,7 @@ static u64 bytes_of_one(const struct q2_bitmap *b)
 }
 
 /* A new directory, then the header that points to it; none if no bitmap is left. meta held. */
-static int write_directory(struct qcow2 *q)
+int q2_bitmaps_write(struct qcow2 *q)
 {
     u64 bytes = 0, at = 0, old = q->bitmap_dir, old_n = q2_clusters(q, q->bitmap_dir_bytes);
     u8 ext[24] = {0}, *dir;
@@ -254,21 +250,21 @@ int q2_bitmaps_begin(struct qcow2 *q)
 
     for (unsigned i = 0; i < q->bitmaps; i++) {
         struct q2_bitmap *b = &q->bitmap[i];
-        if (!(b->flags & AUTO) || (b->flags & IN_USE))
+        if (!(b->flags & Q2_BITMAP_AUTO) || (b->flags & Q2_BITMAP_IN_USE))
             continue;
-        if ((b->extra_size && !(b->flags & COMPATIBLE)) || load(q, b))
+        if ((b->extra_size && !(b->flags & Q2_BITMAP_COMPATIBLE)) || q2_bitmap_load(q, b))
             continue; /* it becomes inconsistent, which the flag says */
         any = true;
     }
     for (unsigned i = 0; i < q->bitmaps; i++)
-        if (q->bitmap[i].flags & AUTO)
-            q->bitmap[i].flags |= IN_USE;
+        if (q->bitmap[i].flags & Q2_BITMAP_AUTO)
+            q->bitmap[i].flags |= Q2_BITMAP_IN_USE;
     q->tracking = any;
     return q->bitmaps ? write_flags(q) : 0;
 }
 
 /* Frees the clusters of a bitmap in the file: data and table. */
-static void free_stored(struct qcow2 *q, const struct q2_bitmap *b)
+void q2_bitmap_free(struct qcow2 *q, const struct q2_bitmap *b)
 {
     for (u64 i = 0; i < b->table_size; i++) {
         u8 e[8];
@@ -284,9 +280,9 @@ static void free_stored(struct qcow2 *q, const struct q2_bitmap *b)
 }
 
 /* New clusters for the table and what is not all zeros. */
-static int store(struct qcow2 *q, struct q2_bitmap *b)
+int q2_bitmap_store(struct qcow2 *q, struct q2_bitmap *b)
 {
-    u64 bytes = memory_of(q, b), n = q2_clusters(q, bytes), tn = q2_clusters(q, n * 8), off;
+    u64 bytes = q2_bitmap_bytes(q, b), n = q2_clusters(q, bytes), tn = q2_clusters(q, n * 8), off;
     u8 *table = calloc(max_u64(tn, 1), q->cluster), *buf = malloc(q->cluster);
     int rc = table && buf ? q2_alloc_clusters(q, tn, &off) : -ENOMEM;
 
@@ -329,17 +325,17 @@ int q2_bitmaps_store(struct qcow2 *q)
         memcpy(old, q->bitmap, q->bitmaps * sizeof(*old));
     for (unsigned i = 0; i < q->bitmaps && !rc; i++) {
         struct q2_bitmap *b = &q->bitmap[i];
-        if (!b->dirty || !(b->flags & AUTO))
+        if (!b->dirty || !(b->flags & Q2_BITMAP_AUTO))
             continue;
         if (b->changed)
-            rc = store(q, b);
-        b->flags &= ~IN_USE;
+            rc = q2_bitmap_store(q, b);
+        b->flags &= ~Q2_BITMAP_IN_USE;
     }
     if (!rc)
-        rc = write_directory(q);
+        rc = q2_bitmaps_write(q);
     for (unsigned i = 0; i < q->bitmaps && !rc; i++)
         if (old[i].table_offset != q->bitmap[i].table_offset)
-            free_stored(q, &old[i]);
+            q2_bitmap_free(q, &old[i]);
     free(old);
     pthread_mutex_unlock(&q->meta);
     return rc;
@@ -347,7 +343,7 @@ int q2_bitmaps_store(struct qcow2 *q)
 
 static u64 dirty_bytes(const struct qcow2 *q, const struct q2_bitmap *b)
 {
-    u64 n = 0, limit = memory_of(q, b);
+    u64 n = 0, limit = q2_bitmap_bytes(q, b);
 
     for (u64 i = 0; b->dirty && i < limit; i++)
         n += (u64)__builtin_popcount(b->dirty[i]);
@@ -366,8 +362,8 @@ int q2_bitmap_list(struct block_node *n, struct block_bitmap_info **out, unsigne
         list[i] = (struct block_bitmap_info){.name = strdup(b->name),
                                              .granularity = BIT64(b->granularity_bits),
                                              .count = dirty_bytes(q, b),
-                                             .in_use = (b->flags & IN_USE) && !b->dirty,
-                                             .enabled = b->flags & AUTO};
+                                             .in_use = (b->flags & Q2_BITMAP_IN_USE) && !b->dirty,
+                                             .enabled = b->flags & Q2_BITMAP_AUTO};
         if (!list[i].name) {
             block_bitmaps_free(list, i);
             return -ENOMEM;
@@ -388,7 +384,8 @@ static struct q2_bitmap *find(struct qcow2 *q, const char *name)
 
 static int add(struct qcow2 *q, const char *name, u64 granularity, struct err *err)
 {
-    struct q2_bitmap *list, b = {.type = 1, .flags = AUTO | IN_USE, .changed = true};
+    struct q2_bitmap *list,
+        b = {.type = 1, .flags = Q2_BITMAP_AUTO | Q2_BITMAP_IN_USE, .changed = true};
 
     if (!granularity)
         granularity = min_u64(max_u64(q->cluster, 4 * KiB), 64 * KiB);
@@ -401,7 +398,7 @@ static int add(struct qcow2 *q, const char *name, u64 granularity, struct err *e
     if (find(q, name))
         return err_set(err, EEXIST, "'%s' has a bitmap '%.60s' already", bfile_path(q->file), name);
     b.granularity_bits = (u8)__builtin_ctzll(granularity);
-    if (memory_of(q, &b) > MEMORY_MAX)
+    if (q2_bitmap_bytes(q, &b) > Q2_BITMAP_MAX)
         return refuse(q, err, "with this granularity it is too large");
     list = realloc(q->bitmap, (q->bitmaps + 1u) * sizeof(*list));
     if (!list)
@@ -409,7 +406,7 @@ static int add(struct qcow2 *q, const char *name, u64 granularity, struct err *e
     q->bitmap = list;
     b.name = strdup(name);
     b.extra = malloc(1);
-    b.dirty = calloc(1, memory_of(q, &b) + 1);
+    b.dirty = calloc(1, q2_bitmap_bytes(q, &b) + 1);
     if (!b.name || !b.extra || !b.dirty) {
         free(b.name);
         free(b.extra);
@@ -439,32 +436,32 @@ static int apply_change(struct qcow2 *q, enum bitmap_action action, struct q2_bi
     case BITMAP_REMOVE:
         old.name = old.name ? strdup(old.name) : NULL;
         drop(q, b);
-        rc = write_directory(q);
+        rc = q2_bitmaps_write(q);
         if (!rc)
-            free_stored(q, &old);
+            q2_bitmap_free(q, &old);
         free(old.name);
         return rc;
     case BITMAP_CLEAR:
-        memset(b->dirty, 0, memory_of(q, b));
+        memset(b->dirty, 0, q2_bitmap_bytes(q, b));
         b->changed = true;
-        b->flags |= AUTO & old.flags;
+        b->flags |= Q2_BITMAP_AUTO & old.flags;
         break;
     case BITMAP_ENABLE:
-        b->flags |= AUTO;
+        b->flags |= Q2_BITMAP_AUTO;
         break;
     default:
-        b->flags &= ~AUTO;
+        b->flags &= ~Q2_BITMAP_AUTO;
         break;
     }
     if (b->changed) {
-        rc = store(q, b);
+        rc = q2_bitmap_store(q, b);
         b->changed = false;
     }
-    b->flags = (b->flags & ~IN_USE) | (b->flags & AUTO ? IN_USE : 0);
+    b->flags = (b->flags & ~Q2_BITMAP_IN_USE) | (b->flags & Q2_BITMAP_AUTO ? Q2_BITMAP_IN_USE : 0);
     if (!rc)
-        rc = write_directory(q);
+        rc = q2_bitmaps_write(q);
     if (!rc && old.table_offset != b->table_offset)
-        free_stored(q, &old);
+        q2_bitmap_free(q, &old);
     q->tracking = true;
     return rc;
 }
@@ -485,10 +482,10 @@ int q2_bitmap_change(struct block_node *n, enum bitmap_action action, const char
     b = find(q, name);
     if (!b)
         return err_set(err, ENOENT, "'%s' has no bitmap '%.60s'", bfile_path(q->file), name);
-    if (action != BITMAP_REMOVE && (b->flags & IN_USE) && !b->dirty)
+    if (action != BITMAP_REMOVE && (b->flags & Q2_BITMAP_IN_USE) && !b->dirty)
         return err_set(err, EINVAL, "bitmap '%.60s' is inconsistent; it can only be removed", name);
     if (action != BITMAP_REMOVE)
-        rc = load(q, b);
+        rc = q2_bitmap_load(q, b);
     pthread_mutex_lock(&q->meta);
     if (!rc)
         rc = apply_change(q, action, b);
@@ -507,13 +504,13 @@ int q2_bitmap_read(struct block_node *n, const char *name, u64 *granularity, u8 
 
     if (!b)
         return err_set(err, ENOENT, "'%s' has no bitmap '%.60s'", bfile_path(q->file), name);
-    if ((b->flags & IN_USE) && !b->dirty)
+    if ((b->flags & Q2_BITMAP_IN_USE) && !b->dirty)
         return err_set(err, EINVAL, "bitmap '%.60s' is inconsistent", name);
-    rc = load(q, b);
-    *dirty = rc ? NULL : malloc(memory_of(q, b) + 1);
+    rc = q2_bitmap_load(q, b);
+    *dirty = rc ? NULL : malloc(q2_bitmap_bytes(q, b) + 1);
     if (rc || !*dirty)
         return err_set(err, rc ? -rc : ENOMEM, "bitmap '%.60s' cannot be read", name);
-    memcpy(*dirty, b->dirty, memory_of(q, b));
+    memcpy(*dirty, b->dirty, q2_bitmap_bytes(q, b));
     *granularity = BIT64(b->granularity_bits);
     return 0;
 }
@@ -529,7 +526,7 @@ int q2_bitmap_merge(struct block_node *n, const char *name, u64 granularity, con
     if (!b)
         return err_set(err, ENOENT, "'%s' has no bitmap '%.60s'", bfile_path(q->file), name);
     if (!rc)
-        rc = load(q, b);
+        rc = q2_bitmap_load(q, b);
     if (rc)
         return err_set(err, -rc, "bitmap '%.60s' cannot be read", name);
     for (u64 i = 0; i < count; i++)
@@ -538,7 +535,7 @@ int q2_bitmap_merge(struct block_node *n, const char *name, u64 granularity, con
                      ((min_u64((i + 1) * granularity, n->size) - 1) >> b->granularity_bits) + 1);
     b->changed = true;
     pthread_mutex_lock(&q->meta);
-    rc = b->flags & AUTO ? 0 : apply_change(q, BITMAP_DISABLE, b);
+    rc = b->flags & Q2_BITMAP_AUTO ? 0 : apply_change(q, BITMAP_DISABLE, b);
     pthread_mutex_unlock(&q->meta);
     q->tracking = true;
     return rc ? err_set(err, -rc, "bitmap '%.60s' cannot be written: %s", name, strerror(-rc)) : 0;

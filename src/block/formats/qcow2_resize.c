@@ -2,7 +2,7 @@
 /* A larger or smaller disk, a level 1 table of another size, and preallocation. */
 #include "base/be.h"
 #include "block/file.h"
-#include "block/formats/qcow2.h"
+#include "block/formats/qcow2_bitmap.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -175,26 +175,37 @@ static int shrink(struct qcow2 *q, u64 size)
     return rc;
 }
 
-int q2_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err)
+/* With the header that says so. */
+static int change_size(struct qcow2 *q, u64 size, enum block_prealloc how)
 {
-    struct qcow2 *q = q2_of(n);
-    int rc = q2_begin(q);
+    int rc = size > q->node.size ? grow(q, size, how) : shrink(q, size);
 
-    size = align_up(size, BLOCK_SECTOR);
-    if (q->bitmaps)
-        return err_set(err, ENOTSUP,
-                       "'%s' has bitmaps, which a resized image cannot keep; remove them first",
-                       bfile_path(q->file));
-    if (size > Q2_SIZE_MAX)
-        rc = -EFBIG;
-    if (!rc)
-        rc = size > n->size ? grow(q, size, how) : shrink(q, size);
     if (!rc)
         rc = write_header_l1(q, size, q->l1_size, q->l1_offset);
     if (!rc)
         rc = bfile_flush(q->file);
-    if (rc)
-        return err_set(err, -rc, "'%s' cannot be resized: %s", bfile_path(q->file), strerror(-rc));
-    n->size = size;
-    return 0;
+    if (!rc)
+        q->node.size = size;
+    return rc;
+}
+
+int q2_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err)
+{
+    struct qcow2 *q = q2_of(n);
+    u64 was = n->size;
+    int rc = q2_begin(q), r;
+
+    size = align_up(size, BLOCK_SECTOR);
+    if (!rc && size > Q2_SIZE_MAX)
+        rc = -EFBIG;
+    if (!rc) {
+        rc = q2_bitmaps_before_resize(q, size, err);
+        if (rc)
+            return rc;
+        rc = change_size(q, size, how);
+        r = q2_bitmaps_after_resize(q, was);
+        rc = rc ? rc : r;
+    }
+    return rc ? err_set(err, -rc, "'%s' cannot be resized: %s", bfile_path(q->file), strerror(-rc))
+              : 0;
 }

@@ -288,6 +288,63 @@ static void metadata_is_not_overwritten(void)
     unlink(path);
 }
 
+/* That bits [from, to) are the ones that are set in a bitmap of 512-byte granularity. */
+static void check_bitmap(struct block_node *n, const char *name, u64 from, u64 to)
+{
+    struct err err = {""};
+    u64 g = 0;
+    u8 *dirty = NULL;
+
+    CHECK_EQ(n->ops->bitmap_read(n, name, &g, &dirty, &err), 0);
+    CHECK_EQ(g, 512);
+    for (u64 i = 0; dirty && i < n->size / 512; i++)
+        if ((dirty[i / 8] >> i % 8 & 1) != (i >= from && i < to)) {
+            fprintf(stderr, "bitmap %s of %llu sectors: bit %llu\n", name,
+                    (unsigned long long)n->size / 512, (unsigned long long)i);
+            test_failures++;
+            break;
+        }
+    free(dirty);
+}
+
+/* Both kinds of bitmaps: "on" follows writes, "off" no more. */
+static void bitmaps_get_the_size_of_the_disk(void)
+{
+    static const u64 sizes[] = {SIZE + 12800, 9 * MiB, 1000 * 512, 64 * 512, SIZE};
+    struct err err = {""};
+    struct block_node *n;
+    u8 buf[4096] = {1};
+    u64 to = 908;
+
+    make("cluster_size", "64k");
+    n = open_it(0);
+    CHECK_EQ(n->ops->bitmap_change(n, BITMAP_ADD, "on", 512, &err), 0);
+    CHECK_EQ(n->ops->bitmap_change(n, BITMAP_ADD, "off", 512, &err), 0);
+    CHECK_EQ(n->ops->write(n, 900 * 512, buf, sizeof(buf)), 0);
+    CHECK_EQ(n->ops->bitmap_change(n, BITMAP_DISABLE, "off", 0, &err), 0);
+    node_close(n);
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+        n = open_it(0);
+        CHECK_EQ(n->ops->resize(n, sizes[i], PREALLOC_OFF, &err), 0);
+        if (sizes[i] < 908 * 512)
+            to = 0;
+        check_bitmap(n, "on", 900, to);
+        node_close(n);
+        n = open_it(OPEN_READ_ONLY);
+        check(n, false);
+        CHECK_EQ(n->size, sizes[i]);
+        check_bitmap(n, "on", 900, to);
+        check_bitmap(n, "off", 900, to);
+        node_close(n);
+    }
+    n = open_it(0); /* and goes on following */
+    CHECK_EQ(n->ops->write(n, SIZE - 512, buf, 512), 0);
+    check_bitmap(n, "on", SIZE / 512 - 1, SIZE / 512);
+    check_bitmap(n, "off", 0, 0);
+    node_close(n);
+    unlink(path);
+}
+
 int main(void)
 {
     TEST_RUN(reads_back_what_was_written);
@@ -297,5 +354,6 @@ int main(void)
     TEST_RUN(damaged_images_are_refused);
     TEST_RUN(an_empty_level_1_entry_may_be_odd);
     TEST_RUN(metadata_is_not_overwritten);
+    TEST_RUN(bitmaps_get_the_size_of_the_disk);
     return test_result();
 }
