@@ -180,7 +180,7 @@ host_mirrors() {
     local uri release component
     # shellcheck disable=SC2016
     apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        sort -u | while read -r uri release component; do
+        sort -k 2 | uniq | while read -r uri release component; do
         case "$component $release" in
         "main $IMAGE_SUITE" | "main $IMAGE_SUITE-updates" | "main $IMAGE_SUITE-security")
             echo "deb ${uri%/} $release main"
