@@ -5,9 +5,8 @@
 #include "net/frame.h"
 #include "vswitch/core.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -26,12 +25,63 @@ static const char *const rules[] = {
     "deny,fragment=yes,proto=udp",
 };
 
+struct member {
+    struct net_end end;
+    unsigned room; /* frames that it takes before it says "not now" */
+};
+
 struct net_rig {
     struct rig rig;
-    struct loop *loop;
     struct vswitch *sw;
-    int peer[PORTS];
+    struct member member[PORTS];
 };
+
+static bool member_receive(void *opaque, const u8 *frame, size_t len)
+{
+    struct member *m = opaque;
+
+    BUG_ON(len > 204);
+    m->room -= m->room > 0;
+    return m->room;
+}
+
+/* Nothing but what the fixed port may send, since nobody else is in its VLAN but the trunk, which
+   only listens. */
+static bool twenty_receive(void *opaque, const u8 *frame, size_t len)
+{
+    static const u8 fixed[6] = {0x52, 0x54, 0, 0, 0, 1};
+
+    BUG_ON(memcmp(frame + 6, fixed, 6) != 0);
+    return member_receive(opaque, frame, len);
+}
+
+/* Alone in its VLAN. */
+static bool ten_receive(void *opaque, const u8 *frame, size_t len)
+{
+    BUG_ON(true);
+}
+
+static const struct net_ops member_ops[PORTS] = {
+    {.receive = ten_receive},
+    {.receive = twenty_receive},
+    {.receive = member_receive},
+    {.receive = member_receive},
+};
+
+static void open_port(struct net_rig *r, unsigned i)
+{
+    struct port_config c;
+    struct err err;
+
+    port_config_init(&c, names[i]);
+    for (unsigned w = 0; w < 4; w++)
+        BUG_ON(port_config_set(&c, port_words[i][w], &err));
+    strcpy(c.uplink, "none"); /* so that the cable's other end is ours */
+    BUG_ON(port_new(&r->sw->port[i], r->sw, i, &c, -1, &err));
+    net_end_init(&r->member[i].end, &member_ops[i], &r->member[i]);
+    r->member[i].room = 4;
+    net_plug(&r->member[i].end, &r->sw->port[i]->end);
+}
 
 static void open_switch(struct net_rig *r)
 {
@@ -39,35 +89,11 @@ static void open_switch(struct net_rig *r)
     struct err err;
 
     rig_open(&r->rig);
-    BUG_ON(loop_new(&r->loop, &err));
-    cfg.loop = r->loop;
     cfg.clk = r->rig.clk;
     cfg.lock = &r->rig.lock;
     BUG_ON(vswitch_new(&r->sw, &cfg, &err));
-    for (unsigned i = 0; i < PORTS; i++) {
-        struct port_config c;
-        int fd[2];
-        port_config_init(&c, names[i]);
-        for (unsigned w = 0; w < 4; w++)
-            BUG_ON(port_config_set(&c, port_words[i][w], &err));
-        BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd));
-        r->peer[i] = fd[1];
-        BUG_ON(port_new(&r->sw->port[i], r->sw, i, &c, fd[0], &err));
-    }
-}
-
-/* Nothing but what the fixed port may send, since nobody else is in its VLAN but the trunk, which
-   only listens. */
-static void check_twenty(struct net_rig *r)
-{
-    static const u8 fixed[6] = {0x52, 0x54, 0, 0, 0, 1};
-    u8 head[4], frame[2048];
-
-    while (recv(r->peer[1], head, 4, MSG_DONTWAIT) == 4) {
-        BUG_ON(be32(head) > sizeof(frame));
-        BUG_ON(recv(r->peer[1], frame, be32(head), MSG_DONTWAIT) != (ssize_t)be32(head));
-        BUG_ON(memcmp(frame + 6, fixed, 6) != 0);
-    }
+    for (unsigned i = 0; i < PORTS; i++)
+        open_port(r, i);
 }
 
 static void put_rule(struct net_rig *r, u8 n)
@@ -80,7 +106,7 @@ static void put_rule(struct net_rig *r, u8 n)
         BUG_ON(rules_add(&r->sw->rules, n >> 4, &rule, &err));
 }
 
-static void send_frame(struct net_rig *r, struct port *p, struct input *in)
+static void send_frame(struct net_rig *r, unsigned from, struct input *in)
 {
     u8 *frame;
     size_t len = min_u64(input_take(in, 1), 200);
@@ -89,10 +115,8 @@ static void send_frame(struct net_rig *r, struct port *p, struct input *in)
     BUG_ON(!frame);
     for (size_t i = 0; i < len; i++)
         frame[i] = (u8)input_take(in, 1);
-    pthread_mutex_lock(&r->rig.lock);
     if (len)
-        forward_frame(p, frame, len);
-    pthread_mutex_unlock(&r->rig.lock);
+        net_send(&r->member[from].end, frame, len);
     free(frame);
 }
 
@@ -100,33 +124,35 @@ static void step(struct net_rig *r, struct input *in)
 {
     u8 op = (u8)input_take(in, 1);
 
-    if (op < 0xc0)
-        send_frame(r, r->sw->port[op % 3], in);
-    else if (op < 0xd0)
+    pthread_mutex_lock(&r->rig.lock);
+    if (op < 0xc0) {
+        send_frame(r, op % 3, in);
+    } else if (op < 0xd0) {
         put_rule(r, (u8)input_take(in, 1));
-    else if (op < 0xe0)
+    } else if (op < 0xd8) {
         r->sw->rules.deny = op & 1;
-    else if (op < 0xf0)
+    } else if (op < 0xe0) {
+        struct member *m = &r->member[op % PORTS];
+        m->room = (u8)input_take(in, 1);
+        net_ready(&m->end);
+    } else if (op < 0xf0) {
         input_advance(in, r->rig.clk);
-    else
+    } else {
         vswitch_tidy(r->sw);
-    check_twenty(r);
+    }
+    pthread_mutex_unlock(&r->rig.lock);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
     struct input in = {data, size};
-    struct net_rig r;
+    struct net_rig r = {.sw = NULL};
 
     open_switch(&r);
     while (input_left(&in))
         step(&r, &in);
-    check_twenty(&r);
-    BUG_ON(r.sw->port[0]->stats.frames_out); /* alone in its VLAN */
+    BUG_ON(r.sw->port[0]->stats.frames_out);
     vswitch_free(r.sw);
-    for (unsigned i = 0; i < PORTS; i++)
-        close(r.peer[i]);
-    loop_free(r.loop);
     rig_close(&r.rig);
     return 0;
 }
