@@ -72,15 +72,26 @@ static void put_in(struct vswitch *sw, struct port *p)
     unlock(sw);
 }
 
-/* Frames that it has sent and that wait elsewhere stay on their way: its index may be another's
-   before they leave, which costs that one a share of a queue for a moment. */
+/* An uplink may send at any time until it is unplugged. Frames that the port has sent and that wait
+   elsewhere stay on their way: its index may be another's before they leave, which costs that one
+   a share of a queue for a moment. */
 static void take_out(struct vswitch *sw, struct port *p)
 {
     lock(sw);
+    net_unplug(&p->end);
     fdb_flush(sw->fdb, (int)p->index);
     sw->port[p->index] = NULL;
     unlock(sw);
     port_free(p);
+}
+
+/* With its members, which point to it. */
+static void take_out_whole(struct vswitch *sw, struct port *p)
+{
+    for (unsigned i = 0; i < VSWITCH_PORTS; i++)
+        if (sw->port[i] && sw->port[i]->origin == p)
+            take_out(sw, sw->port[i]);
+    take_out(sw, p);
 }
 
 void vswitch_free(struct vswitch *sw)
@@ -88,8 +99,8 @@ void vswitch_free(struct vswitch *sw)
     if (!sw)
         return;
     for (unsigned i = 0; i < VSWITCH_PORTS; i++)
-        if (sw->port[i])
-            take_out(sw, sw->port[i]);
+        if (sw->port[i] && !sw->port[i]->origin)
+            take_out_whole(sw, sw->port[i]);
     lock(sw);
     timer_cancel(sw->cfg.clk, &sw->sweep);
     unlock(sw);
@@ -159,6 +170,8 @@ static int change_port(struct port *p, const char *const *words, size_t n, struc
     struct port_config cfg = p->cfg;
     int rc = apply(&cfg, words, n, err);
 
+    if (p->origin)
+        cfg.shared = false;
     if (!rc)
         rc = port_configure(p, &cfg, err);
     for (unsigned i = 0; i < VSWITCH_PORTS && !rc && p->cfg.shared; i++)
@@ -181,10 +194,7 @@ int vswitch_remove_port(struct vswitch *sw, const char *name, struct err *err)
 
     if (!p)
         return err_set(err, ENOENT, "there is no port '%.40s'", name);
-    for (unsigned i = 0; i < VSWITCH_PORTS; i++)
-        if (sw->port[i] && sw->port[i]->origin == p)
-            take_out(sw, sw->port[i]);
-    take_out(sw, p);
+    take_out_whole(sw, p);
     return 0;
 }
 

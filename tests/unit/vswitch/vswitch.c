@@ -267,7 +267,7 @@ static void isolation_and_rules(void)
     up = join("up");
     put(a, &web);
     CHECK(gets_nothing(b) && gets(up, &web));
-    command("port any isolated=off"); /* the members that there are, too */
+    command("port any shared=on isolated=off"); /* the members that there are, too */
     put(a, &web);
     CHECK(gets(b, &web) && gets(up, &web));
     command("rule add deny,from=any,to=any.2,proto=tcp,dport=22");
