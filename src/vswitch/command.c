@@ -112,15 +112,15 @@ static json_t *list_ips(const struct guard *g)
 static json_t *port_whole(const struct port *p)
 {
     const struct port_config *c = &p->cfg;
-    json_t *val = port_summary(p);
+    json_t *val = port_summary(p), *more;
 
-    json_object_update(val, json_pack("{sb sb sb ss ss ss so so si so so si sf}", "isolated",
-                                      c->isolated, "monitor", c->monitor, "flood", !c->no_flood,
-                                      "mirror", c->mirror, "pcap", c->pcap, "uplink", c->uplink,
-                                      "mac", list_macs(&c->guard), "ip", list_ips(&c->guard),
-                                      "macs", (int)c->macs, "rate-in", number(c->rate_in),
-                                      "rate-out", number(c->rate_out), "storm", (int)c->storm,
-                                      "loss", c->loss / 10000.0));
+    more = json_pack("{sb sb sb ss ss ss so so si so so si sf}", "isolated", c->isolated, "monitor",
+                     c->monitor, "flood", !c->no_flood, "mirror", c->mirror, "pcap", c->pcap,
+                     "uplink", c->uplink, "mac", list_macs(&c->guard), "ip", list_ips(&c->guard),
+                     "macs", (int)c->macs, "rate-in", number(c->rate_in), "rate-out",
+                     number(c->rate_out), "storm", (int)c->storm, "loss", c->loss / 10000.0);
+    json_object_update(val, more);
+    json_decref(more);
     json_object_set_new(val, "dropped", drops_of(&p->stats));
     return val;
 }
