@@ -75,6 +75,38 @@ static int check_alignment(struct linux_image *li, struct err *err)
     return 0;
 }
 
+/* The kernel's own setup code reads the field; the word on the command line is for loaders. */
+int linux_vid_mode(const char *cmdline, u16 *mode, struct err *err)
+{
+    static const struct {
+        const char *name;
+        u16 mode;
+    } names[] = {{"normal", 0xffff}, {"ext", 0xfffe}, {"ask", 0xfffd}};
+    const char *word = NULL;
+    unsigned long val;
+    char *end;
+    size_t len;
+
+    for (const char *p = cmdline; p && (p = strstr(p, "vga=")); p += 4)
+        if (p == cmdline || p[-1] == ' ')
+            word = p + 4;
+    if (!word)
+        return 0;
+    len = strcspn(word, " ");
+    for (size_t n = 0; n < ARRAY_SIZE(names); n++)
+        if (strlen(names[n].name) == len && !memcmp(word, names[n].name, len)) {
+            *mode = names[n].mode;
+            return 0;
+        }
+    val = strtoul(word, &end, 0);
+    if (!len || *word == '-' || end != word + len || val > UINT16_MAX)
+        return err_set(err, EINVAL,
+                       "--append: vga=%.*s is no video mode: normal, ext, ask or a number",
+                       (int)min_u64(len, 20), word);
+    *mode = (u16)val;
+    return 0;
+}
+
 int linux_parse(struct linux_image *li, const struct boot_image *file, struct err *err)
 {
     const u8 *h = file->data;

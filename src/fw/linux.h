@@ -49,5 +49,8 @@ struct linux_image {
     bool relocatable;
 };
 
+/* The video mode that the last "vga=" of a command line asks for (normal, ext, ask or a number),
+   for VID_MODE; *mode is kept if none does. -EINVAL with a message. */
+must_check int linux_vid_mode(const char *cmdline, u16 *mode, struct err *err);
 /* -ENOEXEC or -ENOTSUP with a message that names the file, which linux_match has seen. */
 must_check int linux_parse(struct linux_image *li, const struct boot_image *file, struct err *err);

@@ -97,8 +97,9 @@ static int find_initrd(const struct linux_image *li, size_t size, u64 low, const
 }
 
 /* What a loader fills in of the setup header. */
-static void finish_setup(u8 *setup, u16 version, u32 initrd, size_t initrd_size)
+static void finish_setup(u8 *setup, u16 vid_mode, u32 initrd, size_t initrd_size)
 {
+    put_le16(setup + VID_MODE, vid_mode);
     setup[TYPE_OF_LOADER] = LOADER_UNREGISTERED;
     setup[LOADFLAGS] |= CAN_USE_HEAP;
     put_le16(setup + HEAP_END_PTR, HEAP_END);
@@ -108,7 +109,7 @@ static void finish_setup(u8 *setup, u16 version, u32 initrd, size_t initrd_size)
 }
 
 static int add_kernel(struct fwcfg *f, const struct linux_image *li, const char *append,
-                      u32 initrd_at, const u8 *initrd, size_t initrd_size)
+                      u16 vid_mode, u32 initrd_at, const u8 *initrd, size_t initrd_size)
 {
     size_t setup_size = (size_t)(li->payload - li->file->data);
     u8 *setup = malloc(setup_size);
@@ -117,7 +118,7 @@ static int add_kernel(struct fwcfg *f, const struct linux_image *li, const char 
     if (!setup)
         return -ENOMEM;
     memcpy(setup, li->file->data, setup_size);
-    finish_setup(setup, li->version, initrd_at, initrd_size);
+    finish_setup(setup, vid_mode, initrd_at, initrd_size);
     rc = add(f, SETUP_ADDR, SETUP_AT, SETUP_SIZE, SETUP_DATA, setup, setup_size);
     if (!rc)
         rc =
@@ -138,6 +139,7 @@ static int add_files(struct fwcfg *f, const struct boot_options *opt, struct boo
     u8 *initrd = NULL;
     size_t initrd_size = 0;
     u32 initrd_at = 0;
+    u16 vid_mode = 0;
     int rc;
 
     if (!linux_match(kernel))
@@ -148,12 +150,16 @@ static int add_files(struct fwcfg *f, const struct boot_options *opt, struct boo
     rc = linux_parse(&li, kernel, err);
     if (!rc)
         rc = check_cmdline(&li, opt->append, err);
+    if (!rc) {
+        vid_mode = le16(kernel->data + VID_MODE);
+        rc = linux_vid_mode(opt->append, &vid_mode, err);
+    }
     if (!rc && opt->initrd)
         rc = file_read_all(opt->initrd, &initrd, &initrd_size, FILE_MAX, err);
     if (!rc)
         rc = find_initrd(&li, initrd_size, low, opt->initrd, &initrd_at, err);
     if (!rc) {
-        rc = add_kernel(f, &li, opt->append, initrd_at, initrd, initrd_size);
+        rc = add_kernel(f, &li, opt->append, vid_mode, initrd_at, initrd, initrd_size);
         rc = rc ? err_set(err, -rc, "fw_cfg: cannot add the kernel: %s", strerror(-rc)) : 0;
     }
     free(initrd);

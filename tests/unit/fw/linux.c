@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "fw/linux.h"
 #include "guest.h"
 #include "x86/regs.h"
 
@@ -344,6 +345,40 @@ static void test_from_file(void)
     guest_free(&g);
 }
 
+static int vid_mode(const char *cmdline, u16 *mode)
+{
+    struct err err;
+
+    *mode = 7;
+    return linux_vid_mode(cmdline, mode, &err);
+}
+
+static void test_video_modes(void)
+{
+    static const struct {
+        const char *cmdline;
+        u16 mode;
+    } good[] = {{NULL, 7},
+                {"quiet", 7},
+                {"xvga=1 novga=2", 7},
+                {"vga=normal", 0xffff},
+                {"quiet vga=ext x", 0xfffe},
+                {"vga=1 vga=ask", 0xfffd},
+                {"vga=791", 791},
+                {"a vga=0x317 b", 0x317}};
+    static const char *const bad[] = {"vga=", "vga= 1", "vga=big", "vga=-1", "vga=1x", "vga=65536"};
+    u16 mode;
+
+    for (size_t n = 0; n < ARRAY_SIZE(good); n++) {
+        CHECK_EQ(vid_mode(good[n].cmdline, &mode), 0);
+        CHECK_EQ(mode, good[n].mode);
+    }
+    for (size_t n = 0; n < ARRAY_SIZE(bad); n++) {
+        CHECK_EQ(vid_mode(bad[n], &mode), -EINVAL);
+        CHECK_EQ(mode, 7);
+    }
+}
+
 int main(void)
 {
     TEST_RUN(test_boot);
@@ -358,5 +393,6 @@ int main(void)
     TEST_RUN(test_trailing_data);
     TEST_RUN(test_other_files);
     TEST_RUN(test_from_file);
+    TEST_RUN(test_video_modes);
     return test_result();
 }
