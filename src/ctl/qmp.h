@@ -18,13 +18,14 @@
 struct loop;
 struct machine;
 struct qmp;
+struct vnc;
 
 struct qmp_config {
     struct loop *loop;
     struct machine *machine;
     const char *where; /* unix:PATH */
     const char *name;  /* of the machine; NULL: none */
-    const char *vnc;   /* where VNC is, for query-vnc; NULL: nowhere */
+    struct vnc *vnc;   /* for query-vnc; NULL: there is none */
     bool vnc_password;
 };
 

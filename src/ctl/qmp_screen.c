@@ -4,6 +4,7 @@
 #include "machine/machine.h"
 #include "ui/png.h"
 #include "ui/ppm.h"
+#include "ui/vnc.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -50,19 +51,34 @@ json_t *qmp_screendump(struct qmp_core *q, const json_t *args, struct qmp_error 
     return rc ? NULL : qmp_done();
 }
 
+static json_t *peers(struct vnc *vnc)
+{
+    struct vnc_peer all[VNC_MAX_CLIENTS];
+    unsigned count = vnc_peers(vnc, all);
+    json_t *list = json_array();
+
+    for (unsigned n = 0; n < count; n++) {
+        const char *family = !*all[n].host ? "unix" : all[n].ipv6 ? "ipv6" : "ipv4";
+        json_array_append_new(list, json_pack("{sssssssb}", "host", all[n].host, "service",
+                                              all[n].service, "family", family, "websocket", 0));
+    }
+    return list;
+}
+
 /* The address as vnc_address gives it: HOST:PORT, [HOST]:PORT or a path. */
 json_t *qmp_query_vnc(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
-    const char *at = q->cfg.vnc, *colon = at ? strrchr(at, ':') : NULL;
+    const char *at = q->cfg.vnc ? vnc_address(q->cfg.vnc) : NULL;
+    const char *colon = at ? strrchr(at, ':') : NULL;
     bool bracket = at && *at == '[', is_unix = at && (!colon || at[0] == '/');
     const char *auth = q->cfg.vnc_password ? "vnc" : "none";
 
     if (!at)
         return json_pack("{sb}", "enabled", 0);
     if (is_unix)
-        return json_pack("{sbsssssssss[]}", "enabled", 1, "family", "unix", "host", "", "service",
-                         at, "auth", auth, "clients");
-    return json_pack("{sbsssss%sss[]}", "enabled", 1, "family", bracket ? "ipv6" : "ipv4", "auth",
+        return json_pack("{sbsssssssssso}", "enabled", 1, "family", "unix", "host", "", "service",
+                         at, "auth", auth, "clients", peers(q->cfg.vnc));
+    return json_pack("{sbsssss%ssso}", "enabled", 1, "family", bracket ? "ipv6" : "ipv4", "auth",
                      auth, "host", at + bracket, (size_t)(colon - at) - 2 * bracket, "service",
-                     colon + 1, "clients");
+                     colon + 1, "clients", peers(q->cfg.vnc));
 }

@@ -266,6 +266,7 @@ int vnc_new(struct vnc **out, const struct vnc_config *cfg, struct err *err)
         return err_set(err, ENOMEM, "vnc: out of memory");
     vnc->cfg = *cfg;
     vnc->listener = vnc->wake = -1;
+    pthread_mutex_init(&vnc->peers_lock, NULL);
     rc = build(vnc, err);
     if (rc) {
         vnc_free(vnc);
@@ -297,6 +298,7 @@ void vnc_free(struct vnc *vnc)
     if (vnc->wake >= 0)
         close(vnc->wake);
     free(vnc->pixels);
+    pthread_mutex_destroy(&vnc->peers_lock);
     explicit_bzero(vnc->password, sizeof(vnc->password));
     free(vnc);
 }

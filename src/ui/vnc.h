@@ -27,5 +27,12 @@ struct vnc_config {
 /* Starts serving. -errno with a message that names address, file or layout. */
 must_check int vnc_new(struct vnc **out, const struct vnc_config *cfg, struct err *err);
 void vnc_free(struct vnc *vnc);
+#define VNC_MAX_CLIENTS 16u
+struct vnc_peer {
+    char host[64], service[32]; /* numbers; both "" of one that came by a file */
+    bool ipv6;
+};
+/* Who is connected now. Any thread. */
+unsigned vnc_peers(struct vnc *vnc, struct vnc_peer peers[VNC_MAX_CLIENTS]);
 /* Where it listens, for people, such as "127.0.0.1:5900". */
 const char *vnc_address(const struct vnc *vnc);

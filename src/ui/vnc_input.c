@@ -6,8 +6,10 @@
 #include "ui/vnc_priv.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define QEMU_MESSAGE      255u
 #define QEMU_KEY          0u
@@ -87,6 +89,51 @@ static void on_request(rfbClientPtr cl, rfbFramebufferUpdateRequestMsg *msg)
     c->asked = true;
 }
 
+/* A socket of a file has no name. */
+static void name_peer(struct vnc_peer *peer, int fd)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    if (getpeername(fd, (struct sockaddr *)&addr, &len) ||
+        (addr.ss_family != AF_INET && addr.ss_family != AF_INET6))
+        return;
+    peer->ipv6 = addr.ss_family == AF_INET6;
+    if (getnameinfo((struct sockaddr *)&addr, len, peer->host, sizeof(peer->host), peer->service,
+                    sizeof(peer->service), NI_NUMERICHOST | NI_NUMERICSERV))
+        *peer = (struct vnc_peer){.host = ""};
+}
+
+static void enlist(struct vnc *vnc, struct vnc_client *c)
+{
+    pthread_mutex_lock(&vnc->peers_lock);
+    c->next = vnc->clients;
+    vnc->clients = c;
+    pthread_mutex_unlock(&vnc->peers_lock);
+}
+
+static void delist(struct vnc *vnc, const struct vnc_client *c)
+{
+    pthread_mutex_lock(&vnc->peers_lock);
+    for (struct vnc_client **p = &vnc->clients; *p; p = &(*p)->next)
+        if (*p == c) {
+            *p = c->next;
+            break;
+        }
+    pthread_mutex_unlock(&vnc->peers_lock);
+}
+
+unsigned vnc_peers(struct vnc *vnc, struct vnc_peer peers[VNC_MAX_CLIENTS])
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&vnc->peers_lock);
+    for (const struct vnc_client *c = vnc->clients; c && n < VNC_MAX_CLIENTS; c = c->next)
+        peers[n++] = c->peer;
+    pthread_mutex_unlock(&vnc->peers_lock);
+    return n;
+}
+
 static void on_gone(rfbClientPtr cl)
 {
     struct vnc_client *c = cl->clientData;
@@ -97,6 +144,7 @@ static void on_gone(rfbClientPtr cl)
     if (c->buttons & 7)
         input_move(vnc->cfg.input, 0, 0, 0, 0);
     pthread_mutex_unlock(vnc->cfg.lock);
+    delist(vnc, c);
     free(c);
     cl->clientData = NULL;
 }
@@ -108,6 +156,8 @@ static enum rfbNewClientAction on_new(rfbClientPtr cl)
     if (!c)
         return RFB_CLIENT_REFUSE;
     keyboard_init(&c->keyboard, vnc_of(cl)->cfg.input, vnc_of(cl)->map);
+    name_peer(&c->peer, cl->sock);
+    enlist(vnc_of(cl), c);
     cl->clientData = c;
     cl->clientGoneHook = on_gone;
     cl->clientFramebufferUpdateRequestHook = on_request;

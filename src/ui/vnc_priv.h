@@ -8,8 +8,6 @@
 #include <rfb/rfb.h>
 #include <stdatomic.h>
 
-#define VNC_MAX_CLIENTS 16u
-
 struct vnc {
     struct vnc_config cfg;
     struct vnc_where where;
@@ -21,6 +19,8 @@ struct vnc {
     pthread_t thread;
     bool running;
     atomic_bool stop;
+    pthread_mutex_t peers_lock;      /* guards what follows; nothing is called with it held */
+    struct vnc_client *clients;      /* all there are */
     rfbProtocolExtension *extension; /* QEMU's extended key events */
 
     /* Of the thread: */
@@ -32,6 +32,8 @@ struct vnc {
 };
 
 struct vnc_client { /* clientData of libvncserver's */
+    struct vnc_client *next;
+    struct vnc_peer peer;
     struct keyboard keyboard;
     int buttons;
     bool asked;        /* for an update, so it is told the size */

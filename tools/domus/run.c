@@ -238,7 +238,7 @@ static int start_qmp(struct session *s, struct err *err)
         .machine = s->machine,
         .where = s->cfg.qmp,
         .name = s->cfg.name,
-        .vnc = s->vnc ? vnc_address(s->vnc) : NULL,
+        .vnc = s->vnc,
         .vnc_password = s->vnc && strstr(s->cfg.display, ",password="),
     };
     int rc = s->cfg.qmp ? qmp_new(&s->qmp, &cfg, err) : 0;
