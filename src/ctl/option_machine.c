@@ -10,6 +10,7 @@
 #include "machine/usb_config.h"
 #include "net/config.h"
 #include "ui/keymap.h"
+#include "virtio/input.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -105,6 +106,16 @@ int option_set_net(struct machine_config *cfg, const struct option_def *def, con
     int rc = net_parse(&parsed, value, err);
 
     return rc ? rc : option_set_list(cfg, def, value, err);
+}
+
+int option_set_input(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    enum virtio_input_kind kind;
+
+    if (!virtio_input_parse(value, &kind))
+        return err_set(err, EINVAL, "'%.20s': there are keyboard, mouse and tablet", value);
+    return option_set_list(cfg, def, value, err);
 }
 
 int option_set_share(struct machine_config *cfg, const struct option_def *def, const char *value,

@@ -4,6 +4,7 @@
 #include "machine/pc.h"
 #include "machine/share_config.h"
 #include "virtio/console.h"
+#include "virtio/input.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
@@ -151,6 +152,27 @@ static int add_console(struct machine *m, const struct machine_host *host, struc
     return rc;
 }
 
+static void free_input(void *in)
+{
+    virtio_input_free(in);
+}
+
+static int add_input(struct machine *m, unsigned n, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--input"};
+    struct input *from = machine_input(m);
+    enum virtio_input_kind kind;
+    struct virtio_input *in;
+    int rc;
+
+    if (!from || !virtio_input_parse(m->cfg->input[n], &kind))
+        return err_set(err, EINVAL, "--input: the machine micro has no display; --machine pc has");
+    rc = virtio_input_new(&in, m->vm.mem, m->vm.clock, kind, from, false);
+    if (rc)
+        return err_set(err, -rc, "--input: %s", strerror(-rc));
+    return board_virtio_add(m, virtio_input_dev(in), in, free_input, &place, NULL, err);
+}
+
 static void free_share(void *s)
 {
     virtio_share_free(s);
@@ -192,6 +214,8 @@ int board_virtio_init(struct machine *m, const struct machine_host *host, struct
         rc = board_balloon_init(m, err);
     if (!rc && m->cfg->nconsoles)
         rc = add_console(m, host, err);
+    for (unsigned n = 0; n < m->cfg->ninputs && !rc; n++)
+        rc = add_input(m, n, err);
     for (unsigned n = 0; n < m->cfg->nshares && !rc; n++)
         rc = add_share(m, n, err);
     return rc;

@@ -7,6 +7,7 @@
 #define MACHINE_MAX_SERIAL   4
 #define MACHINE_MAX_CONSOLES 8
 #define MACHINE_MAX_SHARES   8
+#define MACHINE_MAX_INPUTS   8
 #define MACHINE_MAX_DISKS    16
 #define MACHINE_MAX_NICS     8
 #define MACHINE_MAX_USB      8
@@ -53,6 +54,8 @@ struct machine_config {
     unsigned nserial;
     char *console[MACHINE_MAX_CONSOLES]; /* virtio: "PORT" or "PORT,name=NAME" */
     unsigned nconsoles;
+    char *input[MACHINE_MAX_INPUTS]; /* as virtio_input_parse takes it */
+    unsigned ninputs;
     char *share[MACHINE_MAX_SHARES]; /* as share_parse takes it */
     unsigned nshares;
     u32 trace; /* enum trace_kind bits */
