@@ -11,6 +11,7 @@ static const struct floppy_format formats[] = {
     {180, 40, 1, 9, RATE(250K) | RATE(300K), 1},
     {320, 40, 2, 8, RATE(250K) | RATE(300K), 1},
     {360, 40, 2, 9, RATE(250K) | RATE(300K), 1},
+    {640, 80, 2, 8, RATE(250K), 3},
     {720, 80, 2, 9, RATE(250K), 3},
     {800, 80, 2, 10, RATE(250K), 3},
     {1200, 80, 2, 15, RATE(500K), 2},

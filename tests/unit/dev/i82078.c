@@ -2,6 +2,7 @@
 #include "dev/i82078.h"
 #include "../test.h"
 #include "base/le.h"
+#include "dev/floppy.h"
 #include "memdisk.h"
 #include "rig.h"
 
@@ -387,8 +388,35 @@ static void state_moves(void)
     close_fdc();
 }
 
+/* Each size of image has one format, which ends where the image does. */
+static void formats_follow_from_sizes(void)
+{
+    static const struct {
+        u32 kib;
+        u8 tracks, heads, sectors, cmos_type;
+    } want[] = {{160, 40, 1, 8, 1},   {180, 40, 1, 9, 1},   {320, 40, 2, 8, 1},
+                {360, 40, 2, 9, 1},   {640, 80, 2, 8, 3},   {720, 80, 2, 9, 3},
+                {1200, 80, 2, 15, 2}, {1440, 80, 2, 18, 4}, {2880, 80, 2, 36, 5}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+        struct block *b = memdisk_block(memdisk_new(want[i].kib * KiB, false), &rig.lock);
+        struct floppy f = {0};
+        u64 at = 0;
+
+        CHECK_EQ(floppy_insert(&f, b), 0);
+        CHECK_EQ(f.format->tracks, want[i].tracks);
+        f.track = (u8)(want[i].tracks - 1);
+        CHECK(floppy_find(&f, want[i].heads - 1u, want[i].sectors, &at));
+        CHECK_EQ(at + 512, want[i].kib * KiB);
+        CHECK(!floppy_find(&f, want[i].heads - 1u, want[i].sectors + 1u, &at));
+        CHECK_EQ(floppy_cmos_type(&f), want[i].cmos_type);
+        block_close(b);
+    }
+}
+
 int main(void)
 {
+    TEST_RUN(formats_follow_from_sizes);
     TEST_RUN(finds_the_disk);
     TEST_RUN(reads_by_dma);
     TEST_RUN(writes_and_formats);
