@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WORKERS 4u
 
@@ -24,6 +25,9 @@ struct block {
     unsigned running;                /* … of them taken by workers; lock */
     bool closing;                    /* lock */
     bool held;                       /* nothing is taken; lock */
+    unsigned drains;                 /* under way, which limits do not delay; lock */
+    struct throttle throttle;        /* lock; whether there is one never changes */
+    bool limited;
     void (*on_resize)(void *opaque); /* may be NULL; the machine's lock */
     void *resize_opaque;
     unsigned threads;
@@ -92,18 +96,59 @@ static void complete(struct block *b, struct block_req *req, int rc)
     pthread_mutex_unlock(&b->lock);
 }
 
+static u64 now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
+}
+
+/* Lock held: the next request if it may go now, else NULL and how long to sleep in *until, or 0. */
+static struct block_req *take_in_time(struct block *b, u64 *until)
+{
+    struct block_req *req = b->held ? NULL : b->first;
+    bool write;
+    u64 now;
+
+    *until = 0;
+    if (!req || !b->limited || req->op == BLOCK_FLUSH)
+        return take(b);
+    write = req->op != BLOCK_READ;
+    now = now_ns();
+    if (!b->drains && !b->closing) {
+        *until = throttle_until(&b->throttle, write, now);
+        if (*until > now)
+            return NULL;
+    }
+    throttle_take(&b->throttle, write, req->buf ? req->len : 0, now);
+    return take(b);
+}
+
+static void sleep_until(struct block *b, u64 until)
+{
+    struct timespec at = {.tv_sec = (time_t)(until / 1000000000),
+                          .tv_nsec = (long)(until % 1000000000)};
+
+    if (until)
+        pthread_cond_timedwait(&b->work, &b->lock, &at);
+    else
+        pthread_cond_wait(&b->work, &b->lock);
+}
+
 static void *worker(void *opaque)
 {
     struct block *b = opaque;
 
     pthread_mutex_lock(&b->lock);
     for (;;) {
-        struct block_req *req = take(b);
+        u64 until;
+        struct block_req *req = take_in_time(b, &until);
         int rc;
         if (!req && b->closing)
             break;
         if (!req) {
-            pthread_cond_wait(&b->work, &b->lock);
+            sleep_until(b, until);
             continue;
         }
         b->running++;
@@ -147,6 +192,9 @@ void block_drain(struct block *b)
         return;
     }
     pthread_mutex_lock(&b->lock);
+    b->drains++;
+    if (b->limited)
+        pthread_cond_broadcast(&b->work);
     while (b->in_flight) {
         pthread_mutex_unlock(b->machine);
         pthread_cond_wait(&b->idle, &b->lock);
@@ -154,6 +202,7 @@ void block_drain(struct block *b)
         pthread_mutex_lock(b->machine);
         pthread_mutex_lock(&b->lock);
     }
+    b->drains--;
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -231,6 +280,7 @@ void block_close(struct block *b)
 int block_new(struct block **out, struct block_node *node, unsigned threads, pthread_mutex_t *lock)
 {
     struct block *b = calloc(1, sizeof(*b));
+    pthread_condattr_t attr;
 
     if (!b) {
         node_close(node);
@@ -241,7 +291,10 @@ int block_new(struct block **out, struct block_node *node, unsigned threads, pth
     b->machine = lock;
     b->last = &b->first;
     pthread_mutex_init(&b->lock, NULL);
-    pthread_cond_init(&b->work, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->work, &attr);
+    pthread_condattr_destroy(&attr);
     pthread_cond_init(&b->idle, NULL);
     for (; b->threads < threads; b->threads++) {
         int rc = pthread_create(&b->thread[b->threads], NULL, worker, b);
@@ -253,6 +306,15 @@ int block_new(struct block **out, struct block_node *node, unsigned threads, pth
     }
     *out = b;
     return 0;
+}
+
+/* Before the first request. */
+static void set_limits(struct block *b, const struct throttle_limits *limits)
+{
+    pthread_mutex_lock(&b->lock);
+    b->throttle.limits = *limits;
+    b->limited = throttle_limited(&b->throttle);
+    pthread_mutex_unlock(&b->lock);
 }
 
 int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
@@ -282,5 +344,6 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
     if (rc)
         return err_set(err, -rc, "'%s': no threads for it: %s", cfg->path, strerror(-rc));
     (*out)->format = format;
+    set_limits(*out, &cfg->limits);
     return 0;
 }

@@ -10,6 +10,7 @@
 #pragma once
 #include "base/base.h"
 #include "base/err.h"
+#include "block/throttle.h"
 
 #include <pthread.h>
 
@@ -38,6 +39,7 @@ struct block_config {
     bool snapshot;      /* writes go to a temporary file that ends with the process */
     const char *format; /* NULL: guessed; what is guessed to be raw must not turn into another */
     bool any_backing;   /* backing files outside of the image's folder, too */
+    struct throttle_limits limits;
 };
 
 /* Opens it, locks it against use by others (shared among readers, a writer alone) and starts its
@@ -56,8 +58,8 @@ bool block_read_only(const struct block *b);
 /* Requests may run in any order and side by side; a FLUSH covers the writes that were done before
    it was submitted. */
 void block_submit(struct block *b, struct block_req *req);
-/* Waits until nothing is in flight, not even what a `done` has submitted. Lock held once by the
-   caller; let go of while waiting. */
+/* Waits until nothing is in flight, in spite of limits: not even what a `done` has submitted. Lock
+   held once by the caller; let go of while waiting. */
 void block_drain(struct block *b);
 
 /* Makes the disk shorter or longer, by zeros. Requests that are under way end first, others wait.

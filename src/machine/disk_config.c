@@ -115,9 +115,13 @@ static int set_ring_key(struct disk_config *out, const struct ring_key *key, con
 static int set_key(struct disk_config *out, const char *word, struct err *err)
 {
     const struct ring_key *ring = find_ring_key(word);
+    int rc;
 
     if (ring)
         return set_ring_key(out, ring, word, err);
+    rc = throttle_parse(&out->limits, word, err);
+    if (rc != -ENOENT)
+        return rc;
     if (!strncmp(word, "bus=", 4))
         return set_bus(out, word + 4, err);
     if (!strcmp(word, "media=disk") || !strcmp(word, "media=cdrom"))
@@ -133,7 +137,8 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
     else
         return err_set(err, EINVAL,
                        "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
-                       "snapshot and, for virtio, num-queues=, packed=, event_idx=, "
+                       "snapshot, iops= and bps= with _rd, _wr and _max and, for virtio, "
+                       "num-queues=, packed=, event_idx=, "
                        "indirect_desc=",
                        word);
     return 0;
@@ -186,6 +191,7 @@ struct block_config disk_other_image(const struct disk_config *d, const char *pa
     return (struct block_config){.path = path,
                                  .format = !format && d->cdrom ? "raw" : format,
                                  .any_backing = d->any_backing,
+                                 .limits = d->limits,
                                  .read_only = read_only,
                                  .snapshot = d->snapshot};
 }

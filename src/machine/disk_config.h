@@ -15,12 +15,14 @@ struct disk_config {
     struct virtio_rings rings;
     bool has_ring_key; /* one of these was given */
     char format[16];   /* "": guessed */
-    char path[1024];   /* "": no medium */
+    struct throttle_limits limits;
+    char path[1024]; /* "": no medium */
 };
 
 /* "FILE[,bus=ide|ahci|usb|xhci|virtio|scsi|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
-   [,backing=any|beside]", of a virtio disk "[,num-queues=N][,packed=on|off][,event_idx=on|off]
-   [,indirect_desc=on|off]", over what *out has already.
+   [,backing=any|beside][,iops=N][,bps=N]…", as throttle.h has the last ones, and of a virtio disk
+   "[,num-queues=N][,packed=on|off][,event_idx=on|off][,indirect_desc=on|off]", over what *out has
+   already.
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names
    the key. */
 must_check int disk_parse(struct disk_config *out, const char *text, struct err *err);

@@ -381,6 +381,44 @@ static void a_snapshot_is_resized(void)
     remove_file();
 }
 
+/* Slow enough that a test which waits for it by the clock would not end. */
+static void limits_delay_but_not_the_end(void)
+{
+    static u8 buf[64][512];
+    struct block_config cfg = {.path = path, .limits.rate[THROTTLE_OPS] = 1};
+    struct block_req req[64];
+    struct err err = {""};
+    struct result r[64] = {0};
+    struct block *b;
+    unsigned done = 0;
+
+    make_file(64 * 512);
+    CHECK_EQ(block_open(&b, &cfg, &rig.lock, &err), 0);
+    pthread_mutex_lock(&rig.lock);
+    for (unsigned i = 0; i < 64; i++) {
+        req[i] = (struct block_req){.op = BLOCK_READ,
+                                    .offset = 512 * i,
+                                    .len = 512,
+                                    .buf = buf[i],
+                                    .done = on_done,
+                                    .opaque = &r[i]};
+        block_submit(b, &req[i]);
+    }
+    pthread_mutex_unlock(&rig.lock);
+    usleep(10000);
+    pthread_mutex_lock(&rig.lock);
+    for (unsigned i = 0; i < 64; i++)
+        done += r[i].done;
+    CHECK(done < 64);
+    block_drain(b);
+    for (unsigned i = 0; i < 64; i++)
+        CHECK(r[i].done && !r[i].rc);
+    block_submit(b, &req[0]);
+    pthread_mutex_unlock(&rig.lock);
+    block_close(b);
+    remove_file();
+}
+
 int main(void)
 {
     TEST_RUN(reads_and_writes);
@@ -393,5 +431,6 @@ int main(void)
     TEST_RUN(a_driver_can_fail);
     TEST_RUN(it_is_resized_while_it_is_used);
     TEST_RUN(a_snapshot_is_resized);
+    TEST_RUN(limits_delay_but_not_the_end);
     return test_result();
 }

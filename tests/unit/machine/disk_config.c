@@ -28,6 +28,10 @@ static void every_key(void)
     CHECK_EQ(parse((struct disk_config){0}, "a.img,bus=ahci,ro,snapshot"), 0);
     CHECK_EQ(disk.bus, DISK_AHCI);
     CHECK(disk.read_only && disk.snapshot && !disk.cdrom);
+    CHECK_EQ(parse((struct disk_config){0}, "a.img,iops=5,bps_rd_max=2M"), 0);
+    CHECK_EQ(disk.limits.rate[THROTTLE_OPS], 5);
+    CHECK_EQ(disk_image(&disk).limits.burst[THROTTLE_BYTES_READ], 2 * MiB);
+    CHECK_EQ(parse((struct disk_config){0}, "a.img,iops=few"), -EINVAL);
     CHECK_EQ(parse((struct disk_config){0}, "a.img,bus=usb"), 0);
     CHECK_EQ(disk.bus, DISK_USB);
     CHECK_EQ(parse((struct disk_config){0}, "a.img,bus=floppy"), 0);
