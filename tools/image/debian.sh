@@ -17,22 +17,20 @@ need() {
     command -v "$1" >/dev/null || fail "there is no $1 on this host; install Debian's package $2"
 }
 
-# Whether mmdebstrap has a way to be root in the new system.
-check_host() {
+# How mmdebstrap is root in the new system. Not by fakechroot, where Debian's tools do not all work.
+choose_mode() {
     PATH=$PATH:/usr/sbin:/sbin
     need mmdebstrap mmdebstrap
     need mke2fs e2fsprogs
+    mode=root
     [ "$(id -u)" != 0 ] || return 0
-    if unshare --user true 2>/dev/null; then
-        need newuidmap uidmap
-        grep -qE "^($(id -un)|$(id -u)):" /etc/subuid || command -v fakechroot >/dev/null ||
-            fail "user $(id -un) has no range of user IDs; root can give one: usermod" \
-                "--add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
-    else
-        command -v fakechroot >/dev/null || fail "this host lets $(id -un) make no user namespaces" \
-            "(see unshare --user true); install Debian's package fakechroot, or be root"
-        need fakeroot fakeroot
-    fi
+    mode=unshare
+    unshare --user true 2>/dev/null || fail "this host lets $(id -un) make no user namespaces" \
+        "(unshare --user true); build as root, or in a virtual machine that has Debian"
+    need newuidmap uidmap
+    grep -qE "^($(id -un)|$(id -u)):" /etc/subuid ||
+        fail "user $(id -un) has no range of user IDs; root can give one: usermod" \
+            "--add-subuids 100000-165535 --add-subgids 100000-165535 $(id -un)"
 }
 
 # write_at OFFSET: puts standard input there on the disk. That is open as descriptor 3, since its
@@ -218,7 +216,7 @@ stages() {
 
 # At a signal to all of us, mmdebstrap tidies up; wait for it.
 trap : HUP INT TERM
-check_host
+choose_mode
 truncate -s "$IMAGE_SIZE" disk.raw
 chmod 666 disk.raw # root there is another user here; the folder is closed to all others
 
@@ -236,7 +234,7 @@ export IMAGE_HOOKS
 # shellcheck disable=SC2016
 hook='bash -euc "$IMAGE_HOOKS; \$0 \"\$1\""'
 # shellcheck disable=SC2086
-mmdebstrap --variant=apt --format=null --include="$(echo $packages | tr ' ' ,)" \
+mmdebstrap --mode="$mode" --variant=apt --format=null --include="$(echo $packages | tr ' ' ,)" \
     --dpkgopt=force-unsafe-io --skip=cleanup --essential-hook="$hook prepare \"\$1\"" \
     --customize-hook="$hook finish \"\$1\"" --customize-hook="$hook make_filesystem \"\$1\"" \
     "$IMAGE_SUITE" - - <<<"$sources" 3<>disk.raw 2>&1 | stages
