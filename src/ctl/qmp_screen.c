@@ -76,7 +76,7 @@ json_t *qmp_query_vnc(struct qmp_core *q, const json_t *args, struct qmp_error *
     if (!at)
         return json_pack("{sb}", "enabled", 0);
     if (is_unix)
-        return json_pack("{sbsssssssssso}", "enabled", 1, "family", "unix", "host", "", "service",
+        return json_pack("{sbssssssssso}", "enabled", 1, "family", "unix", "host", "", "service",
                          at, "auth", auth, "clients", peers(q->cfg.vnc));
     return json_pack("{sbsssss%ssso}", "enabled", 1, "family", bracket ? "ipv6" : "ipv4", "auth",
                      auth, "host", at + bracket, (size_t)(colon - at) - 2 * bracket, "service",
