@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
 
 struct dmg {
     struct block_node node;
@@ -31,14 +30,6 @@ static struct dmg *of(struct block_node *n)
     return container_of(n, struct dmg, node);
 }
 
-static int unpack_zlib(const u8 *from, u64 packed, u8 *to, u64 size)
-{
-    uLongf got = size;
-    int r = uncompress(to, &got, from, packed);
-
-    return r == Z_MEM_ERROR ? -ENOMEM : r != Z_OK || got != size ? -EINVAL : 0;
-}
-
 /* Lock held. */
 static int unpack(struct dmg *d, const struct dmg_chunk *c)
 {
@@ -51,7 +42,7 @@ static int unpack(struct dmg *d, const struct dmg_chunk *c)
     if (rc)
         return rc;
     if (c->type == DMG_ZLIB)
-        rc = unpack_zlib(d->packed, c->packed, d->data, c->len);
+        rc = dmg_unpack_zlib(d->packed, c->packed, d->data, c->len);
     else if (c->type == DMG_BZIP2)
         rc = dmg_unpack_bzip2(d->packed, c->packed, d->data, c->len);
     else

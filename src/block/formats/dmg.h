@@ -29,7 +29,6 @@ struct dmg_table {
 must_check int dmg_read_table(struct bfile *f, struct dmg_table *t, struct err *err);
 
 /* Exactly `size` bytes: 0, -ENOMEM, -EINVAL: damaged. */
+must_check int dmg_unpack_zlib(const u8 *from, u64 packed, u8 *to, u64 size);
 must_check int dmg_unpack_bzip2(const u8 *from, u64 packed, u8 *to, u64 size);
 must_check int dmg_unpack_lzma(const u8 *from, u64 packed, u8 *to, u64 size);
-/* Which of these were built: the library was there. */
-extern const bool dmg_has_bzip2, dmg_has_lzma;

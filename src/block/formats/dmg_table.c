@@ -65,8 +65,7 @@ static int refuse_type(struct reading *r, u32 type)
 
 static bool is_packed(u32 type)
 {
-    return type == DMG_ZLIB || (type == DMG_BZIP2 && dmg_has_bzip2) ||
-           (type == DMG_LZMA && dmg_has_lzma);
+    return type == DMG_ZLIB || type == DMG_BZIP2 || type == DMG_LZMA;
 }
 
 /* An entry of a table whose part of the disk starts at sector `first`. */
