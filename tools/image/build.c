@@ -6,6 +6,7 @@
  */
 #include "image.h"
 
+#include <crypt.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -50,18 +51,39 @@ static void on_stage(void *opaque, const char *line)
         show_stage(b, line);
 }
 
-static int set_variables(const struct build *b)
+/* As /etc/shadow has it: no hook or package's script of the installation sees the password itself.
+   For the caller to free; NULL: out of memory, or no way to make one. */
+static char *hash_password(const char *password)
+{
+    char *setting = crypt_gensalt_ra("$y$", 0, NULL, 0), *hash;
+    void *data = NULL;
+    int size = 0;
+
+    hash = setting ? crypt_ra(password, setting, &data, &size) : NULL;
+    if (hash)
+        hash = strdup(hash);
+    free(data);
+    free(setting);
+    return hash;
+}
+
+static int set_variables(const struct build *b, const char *password_hash)
 {
     const struct image_options *o = b->o;
     const struct image_layout *l = &b->layout;
     const struct {
         const char *name, *value;
     } texts[] = {
-        {"IMAGE_SUITE", o->suite},           {"IMAGE_MIRROR", o->mirror},
-        {"IMAGE_HOSTNAME", o->hostname},     {"IMAGE_USER", o->user},
-        {"IMAGE_PASSWORD", o->password},     {"IMAGE_SSH_KEYS", o->ssh_keys},
-        {"IMAGE_PACKAGES", o->package_list}, {"IMAGE_KERNEL", o->kernel},
-        {"IMAGE_ROOT_UUID", l->root_id},     {"LC_ALL", "C.UTF-8"},
+        {"IMAGE_SUITE", o->suite},
+        {"IMAGE_MIRROR", o->mirror},
+        {"IMAGE_HOSTNAME", o->hostname},
+        {"IMAGE_USER", o->user},
+        {"IMAGE_PASSWORD_HASH", password_hash},
+        {"IMAGE_SSH_KEYS", o->ssh_keys},
+        {"IMAGE_PACKAGES", o->package_list},
+        {"IMAGE_KERNEL", o->kernel},
+        {"IMAGE_ROOT_UUID", l->root_id},
+        {"LC_ALL", "C.UTF-8"},
     };
     const struct {
         const char *name;
@@ -81,6 +103,17 @@ static int set_variables(const struct build *b)
         snprintf(text, sizeof(text), "%" PRIu64, numbers[i].value);
         rc = setenv(numbers[i].name, text, 1);
     }
+    return rc;
+}
+
+static int prepare_variables(const struct build *b, struct err *err)
+{
+    char *hash = b->o->password ? hash_password(b->o->password) : strdup("");
+    int rc = 0;
+
+    if (!hash || set_variables(b, hash))
+        rc = err_set(err, ENOMEM, "cannot prepare the installation: %s", strerror(errno));
+    free(hash);
     return rc;
 }
 
@@ -180,8 +213,8 @@ int image_build(struct image_options *o)
     rc = image_layout_make(&b.layout, o->size, &err);
     if (!rc)
         rc = make_folder(&b, &err);
-    if (!rc && set_variables(&b))
-        rc = err_set(&err, ENOMEM, "out of memory");
+    if (!rc)
+        rc = prepare_variables(&b, &err);
     if (!rc)
         rc = make_image(&b, &err);
     if (rc) {

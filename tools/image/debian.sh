@@ -119,8 +119,8 @@ END
 write_user() {
     local root=$1 home
     chroot "$root" useradd --create-home --shell /bin/bash --groups sudo,adm "$IMAGE_USER"
-    if [ -n "$IMAGE_PASSWORD" ]; then
-        printf '%s:%s\n' "$IMAGE_USER" "$IMAGE_PASSWORD" | chroot "$root" chpasswd
+    if [ -n "$IMAGE_PASSWORD_HASH" ]; then
+        printf '%s:%s\n' "$IMAGE_USER" "$IMAGE_PASSWORD_HASH" | chroot "$root" chpasswd --encrypted
     else
         echo "$IMAGE_USER ALL=(ALL:ALL) NOPASSWD: ALL" >"$root/etc/sudoers.d/$IMAGE_USER"
         chmod 440 "$root/etc/sudoers.d/$IMAGE_USER"
