@@ -83,6 +83,24 @@ int sock_accept(int listener)
     return fd < 0 ? -errno : fd;
 }
 
+int sock_connect_unix(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd, rc;
+
+    if (strlen(path) >= sizeof(addr.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(addr.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+        return fd;
+    rc = -errno;
+    close(fd);
+    return rc;
+}
+
 int fd_open_nonblock(int fd, int open_flags)
 {
     char path[32];

@@ -12,6 +12,8 @@ must_check int sock_listen_unix(const char *path, struct err *err);
 /* The next client, non-blocking, or -errno (-EAGAIN: none waits). */
 must_check int sock_accept(int listener);
 
+/* A non-blocking connection to the listener at `path`, or -errno (-EAGAIN: too many wait there). */
+must_check int sock_connect_unix(const char *path);
 /* A descriptor of our own for the file behind `fd` that does not block, without changing `fd`
    itself, which other processes may share. -errno; regular files come back as a duplicate. */
 must_check int fd_open_nonblock(int fd, int open_flags);
