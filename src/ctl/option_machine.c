@@ -8,6 +8,7 @@
 #include "machine/machine.h"
 #include "machine/share_config.h"
 #include "machine/usb_config.h"
+#include "machine/vsock_config.h"
 #include "net/config.h"
 #include "ui/keymap.h"
 #include "virtio/input.h"
@@ -125,6 +126,15 @@ int option_set_share(struct machine_config *cfg, const struct option_def *def, c
     int rc = share_parse(&parsed, value, err);
 
     return rc ? rc : option_set_list(cfg, def, value, err);
+}
+
+int option_set_vsock(struct machine_config *cfg, const struct option_def *def, const char *value,
+                     struct err *err)
+{
+    struct vsock_config parsed;
+    int rc = vsock_parse(&parsed, value, err);
+
+    return rc ? rc : option_set_string(cfg, def, value, err);
 }
 
 int option_set_boot(struct machine_config *cfg, const struct option_def *def, const char *value,

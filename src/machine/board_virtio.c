@@ -3,12 +3,14 @@
 
 #include "machine/pc.h"
 #include "machine/share_config.h"
+#include "machine/vsock_config.h"
 #include "virtio/console.h"
 #include "virtio/input.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
 #include "virtio/share.h"
+#include "virtio/vsock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -196,6 +198,30 @@ static int add_share(struct machine *m, unsigned n, struct err *err)
     return board_virtio_add(m, virtio_share_dev(s), s, free_share, &place, NULL, err);
 }
 
+static void free_vsock(void *v)
+{
+    virtio_vsock_free(v);
+}
+
+static int add_vsock(struct machine *m, const struct machine_host *host, struct err *err)
+{
+    struct board_virtio_place place = {.option = "--vsock"};
+    struct virtio_vsock_config cfg = {.loop = host->loop, .lock = &m->vm.lock};
+    struct vsock_config vsock;
+    struct virtio_vsock *v;
+    int rc = vsock_parse(&vsock, m->cfg->vsock, err);
+
+    cfg.cid = vsock.cid;
+    cfg.path = vsock.path;
+    if (!rc)
+        rc = virtio_vsock_new(&v, m->vm.mem, m->vm.clock, &cfg, err);
+    if (rc) {
+        err_prefix(err, "--vsock");
+        return rc;
+    }
+    return board_virtio_add(m, virtio_vsock_dev(v), v, free_vsock, &place, NULL, err);
+}
+
 size_t machine_console_room(struct machine *m, unsigned n)
 {
     return virtio_console_room(m->virtio->console, n);
@@ -218,6 +244,8 @@ int board_virtio_init(struct machine *m, const struct machine_host *host, struct
         rc = add_input(m, n, err);
     for (unsigned n = 0; n < m->cfg->nshares && !rc; n++)
         rc = add_share(m, n, err);
+    if (!rc && m->cfg->vsock)
+        rc = add_vsock(m, host, err);
     return rc;
 }
 

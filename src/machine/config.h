@@ -58,7 +58,8 @@ struct machine_config {
     unsigned ninputs;
     char *share[MACHINE_MAX_SHARES]; /* as share_parse takes it */
     unsigned nshares;
-    u32 trace; /* enum trace_kind bits */
+    char *vsock; /* as vsock_parse takes it; NULL: none */
+    u32 trace;   /* enum trace_kind bits */
     char *trace_file;
     char *qmp; /* as qmp_check takes it; NULL: none */
     bool debug_exit, testdev, no_reboot;
