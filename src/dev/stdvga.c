@@ -5,13 +5,11 @@
  * registers: the monitor's EDID at 0, ports 3C0h-3DFh at 400h, the display interface at 500h (16
  * bits each), the byte order of pixels at 604h (only little-endian is drawn).
  *
- * Legacy ports and the window at A0000h answer whatever the command register says.
  * Under the machine's lock.
  */
 #include "dev/stdvga.h"
+#include "dev/bochsvga.h"
 #include "dev/edid.h"
-#include "dev/vbe.h"
-#include "dev/vga.h"
 #include "dev/vga_pci.h"
 
 #include <errno.h>
@@ -33,26 +31,9 @@
 
 struct stdvga {
     struct pci_device pci;
-    struct vga vga;
-    struct vbe vbe;
+    struct bochsvga core;
     u8 edid[EDID_SIZE];
 };
-
-static bool chip_linear(void *opaque, struct vga_linear *out)
-{
-    struct stdvga *dev = opaque;
-
-    return vbe_linear(&dev->vbe, out);
-}
-
-static bool chip_bank(void *opaque, u32 *base)
-{
-    struct stdvga *dev = opaque;
-
-    return vbe_bank(&dev->vbe, base);
-}
-
-static const struct vga_chip chip = {.linear = chip_linear, .bank = chip_bank};
 
 static u8 regs_read_byte(struct stdvga *dev, u32 off)
 {
@@ -61,9 +42,9 @@ static u8 regs_read_byte(struct stdvga *dev, u32 off)
     if (off < REG_EDID_END)
         return off < EDID_SIZE ? dev->edid[off] : 0;
     if (off < REG_VGA_END)
-        return vga_port_read(&dev->vga, (u16)(0x3c0 + off - REG_VGA));
+        return vga_port_read(&dev->core.vga, (u16)(0x3c0 + off - REG_VGA));
     if (off >= REG_VBE && off < REG_VBE_END)
-        return (u8)(vbe_read(&dev->vbe, (u16)((off - REG_VBE) / 2)) >> 8 * (off & 1));
+        return (u8)(vbe_read(&dev->core.vbe, (u16)((off - REG_VBE) / 2)) >> 8 * (off & 1));
     if (off >= REG_EXT_SIZE && off < REG_EXT_SIZE + 4)
         return off == REG_EXT_SIZE ? EXT_SIZE : 0;
     return off >= REG_BYTE_ORDER && off < REG_BYTE_ORDER + 4 ? (u8)order : 0;
@@ -86,12 +67,12 @@ static void regs_write(void *opaque, u64 off, unsigned size, u64 val)
 
     if (off >= REG_VBE && off < REG_VBE_END) {
         if (size == 2 && !(off & 1))
-            vbe_write(&dev->vbe, (u16)((off - REG_VBE) / 2), (u16)val);
+            vbe_write(&dev->core.vbe, (u16)((off - REG_VBE) / 2), (u16)val);
         return;
     }
     for (unsigned i = 0; i < size; i++)
         if (off + i >= REG_VGA && off + i < REG_VGA_END)
-            vga_port_write(&dev->vga, (u16)(0x3c0 + off + i - REG_VGA), (u8)(val >> 8 * i));
+            vga_port_write(&dev->core.vga, (u16)(0x3c0 + off + i - REG_VGA), (u8)(val >> 8 * i));
 }
 
 static const struct bus_ops regs_ops = {.read = regs_read, .write = regs_write, .max_size = 2};
@@ -99,8 +80,7 @@ static const struct bus_ops regs_ops = {.read = regs_read, .write = regs_write, 
 void stdvga_reset(struct stdvga *dev)
 {
     pci_device_reset(&dev->pci);
-    vbe_reset(&dev->vbe);
-    vga_reset(&dev->vga);
+    bochsvga_reset(&dev->core);
 }
 
 static int build(struct stdvga *dev, struct pci_bus *bus, u8 devfn, const struct stdvga_config *cfg)
@@ -111,26 +91,16 @@ static int build(struct stdvga *dev, struct pci_bus *bus, u8 devfn, const struct
                                        .subsys = 0x1100,
                                        .class = 0x0300,
                                        .revision = 2};
-    struct vga_config vga = {
-        .pio = cfg->pio, .mmio = cfg->mmio, .clk = cfg->clk, .chip = &chip, .opaque = dev};
-    int rc;
+    struct bochsvga_config core = {
+        .pio = cfg->pio, .mmio = cfg->mmio, .mem = cfg->mem, .clk = cfg->clk, .vram = cfg->vram};
+    int rc = bochsvga_init(&dev->core, &core);
 
-    rc = vga_pci_vram(&vga.window, cfg->mem, cfg->vram ? cfg->vram : STDVGA_VRAM_DEFAULT, MiB,
-                      64 * MiB);
-    if (rc)
-        return rc;
-    dev->vbe.vga = &dev->vga; /* asked by vga_init */
-    rc = vga_init(&dev->vga, &vga);
-    if (rc)
-        return rc;
-    vbe_init(&dev->vbe, &dev->vga);
-    rc = bus_claim(cfg->pio, 0x1ce, 0x1d0, &vbe_port_ops, &dev->vbe, "vbe");
     if (rc)
         return rc;
     rc = pci_device_init(&dev->pci, bus, devfn, &ids, NULL, dev);
     if (rc)
         return rc;
-    pci_add_bar_window(&dev->pci, BAR_MEMORY, vga.window);
+    pci_add_bar_window(&dev->pci, BAR_MEMORY, dev->core.vga.window);
     pci_add_bar_mem(&dev->pci, BAR_REGS, REGS_SIZE, &regs_ops, dev, "stdvga");
     return vga_pci_rom(&dev->pci, cfg->mem, cfg->rom, cfg->rom_size);
 }
@@ -161,15 +131,13 @@ void stdvga_free(struct stdvga *dev)
     if (!dev)
         return;
     pci_device_dispose(&dev->pci);
-    if (dev->vga.pio)
-        bus_release(dev->vga.pio, &dev->vbe);
-    vga_dispose(&dev->vga);
+    bochsvga_dispose(&dev->core);
     free(dev);
 }
 
 struct display *stdvga_display(struct stdvga *dev)
 {
-    return &dev->vga.display;
+    return &dev->core.vga.display;
 }
 
 static int loaded(void *obj)
@@ -177,15 +145,12 @@ static int loaded(void *obj)
     struct stdvga *dev = obj;
     int rc = pci_device_loaded(&dev->pci);
 
-    if (!rc)
-        rc = vbe_loaded(&dev->vbe);
-    return rc ? rc : vga_loaded(&dev->vga);
+    return rc ? rc : bochsvga_loaded(&dev->core);
 }
 
 static const struct state_field fields[] = {
     STATE_STRUCTS(struct stdvga, pci, 1, pci_device_fields),
-    STATE_STRUCTS(struct stdvga, vga, 1, vga_fields),
-    STATE_STRUCTS(struct stdvga, vbe, 1, vbe_fields),
+    STATE_STRUCTS(struct stdvga, core, 1, bochsvga_fields),
     STATE_END,
 };
 

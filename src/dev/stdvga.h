@@ -6,15 +6,13 @@
 #include "pci/pci.h"
 #include "ui/surface.h"
 
-#define STDVGA_VRAM_DEFAULT (16 * MiB)
-
 struct stdvga;
 
 struct stdvga_config {
     struct bus *pio, *mmio;
     struct mem *mem;
     struct clock *clk;
-    u64 vram;          /* bytes, a power of two of 1 MiB to 64 MiB; 0: STDVGA_VRAM_DEFAULT */
+    u64 vram;          /* bytes, a power of two of 1 MiB to 64 MiB; 0: 16 MiB */
     u32 width, height; /* the monitor's own size; 0: 1024x768 */
     const void *rom;   /* the option ROM's bytes, copied; NULL: none */
     size_t rom_size;

@@ -13,22 +13,27 @@ int vga_pci_vram(struct mem_window **out, struct mem *mem, u64 vram, u64 least, 
     return mem_window_new(out, mem, vram, false);
 }
 
-int vga_pci_rom(struct pci_device *pci, struct mem *mem, const void *rom, size_t size)
+int vga_pci_rom_window(struct mem_window **out, struct mem *mem, const void *rom, size_t size)
 {
-    struct mem_window *w;
     u64 room = PAGE_SIZE;
     int rc;
 
-    if (!rom)
-        return 0;
     if (!size || size > ROM_MAX)
         return -EINVAL;
     while (room < size)
         room *= 2;
-    rc = mem_window_new(&w, mem, room, true);
-    if (rc)
-        return rc;
-    memcpy(mem_window_host(w), rom, size);
-    pci_add_rom(pci, w);
-    return 0;
+    rc = mem_window_new(out, mem, room, true);
+    if (!rc)
+        memcpy(mem_window_host(*out), rom, size);
+    return rc;
+}
+
+int vga_pci_rom(struct pci_device *pci, struct mem *mem, const void *rom, size_t size)
+{
+    struct mem_window *w;
+    int rc = rom ? vga_pci_rom_window(&w, mem, rom, size) : 0;
+
+    if (rom && !rc)
+        pci_add_rom(pci, w);
+    return rc;
 }
