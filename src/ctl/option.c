@@ -133,7 +133,7 @@ static const struct option_def options[] = {
      .set = option_set_net,
      LIST(net, nnets)},
     {.name = "vga",
-     .arg = "std|cirrus|none",
+     .arg = "std|cirrus|virtio|none",
      .help = "display adapter (std)",
      .set = option_set_choice,
      .owns_string = true,

@@ -29,7 +29,7 @@ struct machine_config {
     char *boot;                  /* words of board_boot_words; NULL: disk, cdrom, floppy, net */
     char *net[MACHINE_MAX_NICS]; /* as net_parse takes it */
     unsigned nnets;
-    char *vga;                  /* "std", "cirrus", "none"; NULL: std */
+    char *vga;                  /* "std", "cirrus", "virtio", "none"; NULL: std */
     char *display;              /* "none", "text", "vnc=…"; NULL: none */
     char *keyboard;             /* the guest's layout; NULL: us */
     char *usb[MACHINE_MAX_USB]; /* see machine/usb_config.h */

@@ -86,6 +86,7 @@ struct pc {
 
     struct stdvga *stdvga; /* one of them, or none */
     struct cirrus *cirrus;
+    struct virtio_vga *virtio_vga;
     struct input input;
     struct input_sink sleeper; /* while the machine sleeps: any key wakes it */
     struct ps2input *ps2;

@@ -19,6 +19,7 @@
 #define DEVICE_MODERN 0x1040u
 #define SUBSYS_MODERN 0x1100u
 #define LEGACY_BAR    0u
+#define MEMORY_BAR    0u
 #define MSIX_BAR      1u
 #define LEGACY_HEADER 24u /* bytes, with MSI-X */
 
@@ -237,6 +238,8 @@ int virtio_pci_new(struct virtio_pci **out, struct pci_bus *bus, u8 devfn, struc
     if (old)
         pci_add_bar_io(&v->pci, LEGACY_BAR, power_of_two(LEGACY_HEADER + dev->config_len),
                        &virtio_pci_legacy_ops, v, "virtio");
+    else if (cfg->memory)
+        pci_add_bar_window(&v->pci, MEMORY_BAR, cfg->memory);
     if (cfg->rom)
         pci_add_rom(&v->pci, cfg->rom);
     virtio_connect(dev, &transport, v);

@@ -9,6 +9,7 @@ struct virtio_pci;
 struct virtio_pci_config {
     bool no_legacy, no_modern; /* not both */
     struct mem_window *rom;    /* to boot from it; NULL: none */
+    struct mem_window *memory; /* display memory behind BAR 0, where a legacy interface would be */
 };
 
 /* Puts `dev`, which stays the caller's, on the bus; free this first. Types that never had a legacy

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The adapter 1af4:1050 as QEMU has it by the name of virtio-vga: one PCI function that is a VGA
+ * with the Bochs display interface, display memory behind BAR 0, and a virtio graphics adapter,
+ * which takes the screen over when its driver sets a scanout, until it is reset. Left out: the
+ * VGA's registers in memory. Under the machine's lock.
+ */
+#pragma once
+#include "dev/bochsvga.h"
+#include "virtio/gpu.h"
+#include "virtio/pci.h"
+
+struct virtio_vga { /* each with a saved state of its own */
+    struct bochsvga core;
+    struct virtio_gpu *gpu;
+    struct virtio_pci *pci;
+};
+
+struct virtio_vga_config {
+    struct bus *pio, *mmio;
+    struct mem *mem;
+    struct clock *clk;
+    const void *rom; /* the option ROM's bytes, copied; NULL: none */
+    size_t rom_size;
+};
+
+/* -ENOMEM, -ENOSPC, -EINVAL for a ROM that cannot be, -EEXIST where another VGA is. */
+must_check int virtio_vga_new(struct virtio_vga **out, struct pci_bus *bus, u8 devfn,
+                              const struct virtio_vga_config *cfg);
+void virtio_vga_reset(struct virtio_vga *v);
+void virtio_vga_free(struct virtio_vga *v);
+struct display *virtio_vga_display(struct virtio_vga *v);
