@@ -74,7 +74,7 @@ static u32 used(void)
 
 /* clang-format off */
 #define VERSION "\x15\0\0\0\x64\xff\xff\0\0\1\0\x08\0" "9P2000.L"
-#define ATTACH  "\x1d\0\0\0\x68\1\0\1\0\0\0\xff\xff\xff\xff\x04\0root\0\0\0\0\0\0"
+#define ATTACH  "\x1b\0\0\0\x68\1\0\1\0\0\0\xff\xff\xff\xff\x04\0root\0\0\0\0\0\0"
 #define CREATE  "\x1d\0\0\0\x0e\1\0\1\0\0\0\x04\0" "file" "\x42\0\0\0\x80\1\0\0\0\0\0\0"
 #define WRITE   "\x1b\0\0\0\x76\1\0\1\0\0\0\0\0\0\0\0\0\0\0\4\0\0\0text"
 #define READ    "\x17\0\0\0\x74\1\0\1\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0"
@@ -85,7 +85,7 @@ static void session(void)
     submit(VERSION, 21, 256);
     CHECK_EQ(used(), 21);
     CHECK_EQ(*drv_ram(&d, ANSWER + 4), 101);
-    submit(ATTACH, 29, 256);
+    submit(ATTACH, 27, 256);
     CHECK_EQ(used(), 20);
     submit(CREATE, 29, 256);
     CHECK_EQ(used(), 24);
