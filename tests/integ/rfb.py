@@ -161,5 +161,14 @@ class Rfb:
         for ch in text:
             self.press("ret" if ch == "\n" else ch)
 
+    def drain(self):
+        """Takes what comes until the server ends: one that cannot send drops its client, and with it the
+        keys that it has not read yet."""
+        try:
+            while self.s.recv(1 << 16):
+                pass
+        except OSError:
+            pass
+
     def pointer(self, x, y, buttons=0):
         self.s.sendall(struct.pack(">BBHH", 5, buttons, x, y))

@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import threading
 
 from console import Guest, Wrong, tail
 from rfb import Rfb
@@ -20,6 +21,10 @@ class Machine(Guest):
         except OSError as e:
             self.__exit__()
             raise Wrong("no VNC server answers; the output is\n" + tail(self.text)) from e
+
+    def status(self):
+        threading.Thread(target=self.screen.drain, daemon=True).start()
+        return super().status()
 
     def see(self, words, timeout=60):
         """Waits for words on the screen; its text."""
