@@ -2,6 +2,7 @@
 /* Requests of the block device (5.2.6). Each is done in pieces, one after the other. */
 #include "base/le.h"
 #include "virtio/blk_priv.h"
+#include "virtio/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,17 +30,14 @@ struct blk_req {
     u32 written; /* what the guest is told, without the status */
     struct block_req req;
 
-    /* IN, OUT: what is left, from byte `at` of part `part` on. */
-    u64 offset, left;
-    unsigned part;
-    u64 at;
-    u64 piece;  /* bytes in flight */
-    u8 *bounce; /* NULL: they go to the guest's memory */
+    struct parts data; /* IN, OUT: what is left */
+    u64 offset;        /* on the disk */
+    u64 piece;         /* bytes in flight */
+    u8 *bounce;        /* NULL: they go to the guest's memory */
 
     struct blk_range range[BLK_RANGES];
     unsigned nranges, next_range;
 
-    unsigned nparts;
     struct iovec iov[];
 };
 
@@ -84,51 +82,16 @@ static void finish_write(struct blk_req *r)
         end(r, S_OK);
 }
 
-/* Moves `n` bytes between the buffer and the parts from the current place on. */
-static void copy_parts(struct blk_req *r, bool to_guest)
-{
-    u64 at = r->at;
-
-    for (u64 done = 0, n, part = r->part; done < r->piece; done += n, part++, at = 0) {
-        u8 *host = (u8 *)r->iov[part].iov_base + at;
-        n = min_u64(r->iov[part].iov_len - at, r->piece - done);
-        if (to_guest) {
-            memcpy(host, r->bounce + done, n);
-            mem_host_written(r->b->virtio.mem, host, n);
-        } else {
-            memcpy(r->bounce + done, host, n);
-        }
-    }
-}
-
-static void advance(struct blk_req *r)
-{
-    u64 n = r->piece;
-
-    r->offset += n;
-    r->left -= n;
-    while (n) {
-        u64 here = min_u64(n, r->iov[r->part].iov_len - r->at);
-        r->at += here;
-        n -= here;
-        if (r->at == r->iov[r->part].iov_len) {
-            r->part++;
-            r->at = 0;
-        }
-    }
-}
-
 static void moved(struct block_req *req, int rc);
 
 static void next_piece(struct blk_req *r)
 {
-    const struct iovec *v = &r->iov[r->part];
-    u64 here = v->iov_len - r->at;
-    bool direct = here >= DIRECT_MIN || here == r->left;
+    u8 *buf;
+    u64 here = parts_here(&r->data, &buf);
+    bool direct = here >= DIRECT_MIN || here == r->data.left;
     enum block_op op = r->type == T_IN ? BLOCK_READ : BLOCK_WRITE;
-    u8 *buf = (u8 *)v->iov_base + r->at;
 
-    r->piece = direct ? here : min_u64(r->left, BOUNCE);
+    r->piece = direct ? here : min_u64(r->data.left, BOUNCE);
     if (!direct) {
         if (!r->bounce)
             r->bounce = malloc(BOUNCE);
@@ -138,7 +101,7 @@ static void next_piece(struct blk_req *r)
         }
         buf = r->bounce;
         if (op == BLOCK_WRITE)
-            copy_parts(r, false);
+            parts_read(&r->data, r->bounce, r->piece);
     }
     submit(r, op, r->offset, r->piece, buf, moved);
 }
@@ -150,7 +113,7 @@ static void moved(struct block_req *req, int rc)
 
     if (!rc && r->type == T_IN && !stale) {
         if (req->buf == r->bounce)
-            copy_parts(r, true);
+            parts_write(&r->data, r->b->virtio.mem, r->bounce, r->piece);
         else
             mem_host_written(r->b->virtio.mem, req->buf, r->piece);
     }
@@ -158,29 +121,14 @@ static void moved(struct block_req *req, int rc)
         end(r, S_IOERR);
         return;
     }
-    advance(r);
-    if (r->left)
+    r->offset += r->piece;
+    parts_skip(&r->data, r->piece);
+    if (r->data.left)
         next_piece(r);
     else if (r->type == T_OUT)
         finish_write(r);
     else
         end(r, S_OK);
-}
-
-/* Keeps bytes [from, from + len) of the n parts in iov. */
-static void keep(struct blk_req *r, const struct iovec *iov, unsigned n, u64 from, u64 len)
-{
-    for (unsigned i = 0; i < n && len; i++) {
-        u64 here = iov[i].iov_len;
-        if (from >= here) {
-            from -= here;
-            continue;
-        }
-        here = min_u64(here - from, len);
-        r->iov[r->nparts++] = (struct iovec){(u8 *)iov[i].iov_base + from, here};
-        from = 0;
-        len -= here;
-    }
 }
 
 static bool in_range(const struct virtio_blk *b, u64 sector, u64 len)
@@ -201,11 +149,10 @@ static void start_data(struct blk_req *r, u64 sector)
         return;
     }
     if (r->type == T_IN)
-        keep(r, buf->iov + buf->nout, buf->nin, 0, len);
+        parts_set(&r->data, r->iov, buf->iov + buf->nout, buf->nin, 0, len);
     else
-        keep(r, buf->iov, buf->nout, HEADER, len);
+        parts_set(&r->data, r->iov, buf->iov, buf->nout, HEADER, len);
     r->offset = sector * BLOCK_SECTOR;
-    r->left = len;
     r->written = r->type == T_IN ? (u32)len : 0;
     if (len)
         next_piece(r);
