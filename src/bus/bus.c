@@ -14,10 +14,16 @@ struct bus_claim {
 
 void bus_init(struct bus *bus, const char *name, pthread_mutex_t *lock)
 {
+    pthread_rwlockattr_t attr;
+
     memset(bus, 0, sizeof(*bus));
     bus->name = name;
     bus->lock = lock;
-    pthread_rwlock_init(&bus->moving, NULL);
+    /* CPUs that write all the time must not keep a claim, with the machine's lock, waiting. */
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&bus->moving, &attr);
+    pthread_rwlockattr_destroy(&attr);
 }
 
 void bus_dispose(struct bus *bus)

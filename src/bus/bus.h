@@ -20,7 +20,8 @@ struct bus_ops {
     u8 max_size; /* 1, 2, 4 or 8: the widest access the device takes */
     /* Without the machine's lock, before `write`: true if that was all there is to do. For an
        access within the claim and no wider than max_size. Must not wait for the machine's lock, nor
-       claim; when a claim has been removed, no call is under way any more. NULL: none is taken so.
+       claim, nor use a bus; when a claim has been removed, no call is under way any more. NULL:
+       none is taken so.
      */
     bool (*write_unlocked)(void *dev, u64 off, unsigned size, u64 val);
 };
