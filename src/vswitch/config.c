@@ -102,25 +102,47 @@ static int set_native(struct port_config *c, const struct key *key, const char *
     return rc;
 }
 
+typedef int add_fn(struct guard *g, const char *word, struct err *err);
+
+static int add_mac(struct guard *g, const char *word, struct err *err)
+{
+    if (g->nmacs == GUARD_MACS)
+        return err_set(err, EINVAL, "more than %u of them", GUARD_MACS);
+    return value_mac(g->mac[g->nmacs++], word, err);
+}
+
+static int add_ip(struct guard *g, const char *word, struct err *err)
+{
+    if (g->nips == GUARD_IPS)
+        return err_set(err, EINVAL, "more than %u of them", GUARD_IPS);
+    return prefix_parse(&g->ip[g->nips++], word, err);
+}
+
+static int add_words(struct guard *g, add_fn *add, const char *value, struct err *err)
+{
+    char word[PREFIX_TEXT];
+
+    if (!strcmp(value, "any"))
+        return 0;
+    while (*value) {
+        value = value_word(value, 0, word, sizeof(word), err);
+        if (!value)
+            return -EINVAL;
+        int rc = add(g, word, err);
+        if (rc)
+            return rc;
+        value += *value == ',';
+    }
+    return 0;
+}
+
 static int set_macs(struct port_config *c, const struct key *key, const char *value,
                     struct err *err)
 {
     struct guard g = c->guard;
-    char word[20];
-    int rc = 0;
 
     g.nmacs = 0;
-    if (!strcmp(value, "any"))
-        value = "";
-    while (*value && !rc) {
-        value = value_word(value, 0, word, sizeof(word), err);
-        if (!value)
-            return -EINVAL;
-        if (g.nmacs == GUARD_MACS)
-            return err_set(err, EINVAL, "more than %u of them", GUARD_MACS);
-        rc = value_mac(g.mac[g.nmacs++], word, err);
-        value += *value == ',';
-    }
+    int rc = add_words(&g, add_mac, value, err);
     if (!rc)
         c->guard = g;
     return rc;
@@ -129,21 +151,9 @@ static int set_macs(struct port_config *c, const struct key *key, const char *va
 static int set_ips(struct port_config *c, const struct key *key, const char *value, struct err *err)
 {
     struct guard g = c->guard;
-    char word[PREFIX_TEXT];
-    int rc = 0;
 
     g.nips = 0;
-    if (!strcmp(value, "any"))
-        value = "";
-    while (*value && !rc) {
-        value = value_word(value, 0, word, sizeof(word), err);
-        if (!value)
-            return -EINVAL;
-        if (g.nips == GUARD_IPS)
-            return err_set(err, EINVAL, "more than %u of them", GUARD_IPS);
-        rc = prefix_parse(&g.ip[g.nips++], word, err);
-        value += *value == ',';
-    }
+    int rc = add_words(&g, add_ip, value, err);
     if (!rc)
         c->guard = g;
     return rc;

@@ -2,6 +2,7 @@
 #include "dev/ioapic.h"
 
 #include "../test.h"
+#include "lapic_cpu.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,11 +11,6 @@
 #define MASKED 0x10000u
 #define LEVEL  0x8000u
 #define RIRR   0x4000u
-
-struct cpu {
-    struct lapic *l;
-    _Atomic unsigned intr, nmi, smi, init, sipi;
-};
 
 struct fixture {
     pthread_mutex_t lock;
@@ -25,33 +21,6 @@ struct fixture {
     struct ioapic *io;
 };
 
-static void on_intr(void *cpu)
-{
-    ((struct cpu *)cpu)->intr++;
-}
-
-static void on_nmi(void *cpu)
-{
-    ((struct cpu *)cpu)->nmi++;
-}
-
-static void on_smi(void *cpu)
-{
-    ((struct cpu *)cpu)->smi++;
-}
-
-static void on_init(void *cpu)
-{
-    ((struct cpu *)cpu)->init++;
-}
-
-static void on_sipi(void *cpu, u8 vector)
-{
-    ((struct cpu *)cpu)->sipi++;
-}
-
-static const struct lapic_ops ops = {on_intr, on_nmi, on_smi, on_init, on_sipi};
-
 static void setup(struct fixture *f)
 {
     memset(f, 0, sizeof(*f));
@@ -60,7 +29,7 @@ static void setup(struct fixture *f)
     CHECK_EQ(clock_new_manual(&f->clk), 0);
     CHECK_EQ(lapic_bus_new(&f->bus), 0);
     for (unsigned i = 0; i < 2; i++) {
-        CHECK_EQ(lapic_new(&f->cpu[i].l, f->bus, f->clk, i, i == 0, &ops, &f->cpu[i]), 0);
+        CHECK_EQ(lapic_new(&f->cpu[i].l, f->bus, f->clk, i, i == 0, &lapic_cpu_ops, &f->cpu[i]), 0);
         lapic_mmio_write(f->cpu[i].l, 0xf0, 4, 0x1ff);
         lapic_mmio_write(f->cpu[i].l, 0xd0, 4, BIT(24 + i));
     }

@@ -2,9 +2,9 @@
 #include "dev/lapic.h"
 
 #include "../test.h"
+#include "lapic_cpu.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define PHYS_MASK (BIT64(40) - 1)
 #define BASE      0xfee00000ull
@@ -35,12 +35,6 @@ enum {
     SELF = 0x3f0,
 };
 
-struct cpu {
-    struct lapic *l;
-    _Atomic unsigned intr, nmi, smi, init, sipi;
-    _Atomic u8 sipi_vector;
-};
-
 struct fixture {
     struct clock *clk;
     struct lapic_bus *bus;
@@ -48,34 +42,6 @@ struct fixture {
     unsigned eois;
     u8 eoi_vector;
 };
-
-static void on_intr(void *cpu)
-{
-    ((struct cpu *)cpu)->intr++;
-}
-
-static void on_nmi(void *cpu)
-{
-    ((struct cpu *)cpu)->nmi++;
-}
-
-static void on_smi(void *cpu)
-{
-    ((struct cpu *)cpu)->smi++;
-}
-
-static void on_init(void *cpu)
-{
-    ((struct cpu *)cpu)->init++;
-}
-
-static void on_sipi(void *cpu, u8 vector)
-{
-    ((struct cpu *)cpu)->sipi++;
-    ((struct cpu *)cpu)->sipi_vector = vector;
-}
-
-static const struct lapic_ops ops = {on_intr, on_nmi, on_smi, on_init, on_sipi};
 
 static void on_eoi(void *opaque, u8 vector)
 {
@@ -100,7 +66,7 @@ static void setup(struct fixture *f)
     CHECK_EQ(clock_new_manual(&f->clk), 0);
     CHECK_EQ(lapic_bus_new(&f->bus), 0);
     for (unsigned i = 0; i < 3; i++) {
-        CHECK_EQ(lapic_new(&f->cpu[i].l, f->bus, f->clk, i, i == 0, &ops, &f->cpu[i]), 0);
+        CHECK_EQ(lapic_new(&f->cpu[i].l, f->bus, f->clk, i, i == 0, &lapic_cpu_ops, &f->cpu[i]), 0);
         wr(f, i, SVR, 0x1ff);
     }
     lapic_bus_on_eoi(f->bus, on_eoi, f);
