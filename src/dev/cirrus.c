@@ -9,7 +9,6 @@
  * window at A0000h answer whatever the command register says. Under the machine's lock.
  */
 #include "dev/cirrus_priv.h"
-#include "dev/vga_pci.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,15 +34,16 @@ void cirrus_reset(struct cirrus *dev)
     cirrus_map(dev);
 }
 
-static int build(struct cirrus *dev, struct pci_bus *bus, u8 devfn, const struct cirrus_config *cfg)
+static int build(struct cirrus *dev, struct pci_bus *bus, u8 devfn,
+                 const struct vga_pci_config *cfg)
 {
     static const struct pci_ids ids = {.vendor = 0x1013,
                                        .device = 0x00b8,
                                        .subsys_vendor = 0x1af4,
                                        .subsys = 0x1100,
                                        .class = 0x0300};
-    struct vga_config vga = {.pio = cfg->pio,
-                             .mmio = cfg->mmio,
+    struct vga_config vga = {.pio = pci_bus_pio(bus),
+                             .mmio = pci_bus_mmio(bus),
                              .clk = cfg->clk,
                              .chip = &cirrus_chip,
                              .opaque = dev,
@@ -51,8 +51,8 @@ static int build(struct cirrus *dev, struct pci_bus *bus, u8 devfn, const struct
     int rc;
 
     dev->pci.bar[BAR_MEMORY].at = PCI_UNMAPPED;
-    rc = vga_pci_vram(&vga.window, cfg->mem, cfg->vram ? cfg->vram : CIRRUS_VRAM_DEFAULT, MiB,
-                      4 * MiB);
+    rc = vga_pci_vram(&vga.window, pci_bus_mem(bus), cfg->vram ? cfg->vram : CIRRUS_VRAM_DEFAULT,
+                      MiB, 4 * MiB);
     if (!rc)
         rc = vga_init(&dev->vga, &vga);
     if (rc)
@@ -65,10 +65,10 @@ static int build(struct cirrus *dev, struct pci_bus *bus, u8 devfn, const struct
     dev->pci.config[PCI_BAR0] |= PREFETCHABLE;
     pci_device_settled(&dev->pci);
     pci_add_bar_mem(&dev->pci, BAR_REGS, REGS_SIZE, &cirrus_regs_ops, dev, "cirrus");
-    return vga_pci_rom(&dev->pci, cfg->mem, cfg->rom, cfg->rom_size);
+    return vga_pci_rom(&dev->pci, cfg);
 }
 
-int cirrus_new(struct cirrus **out, struct pci_bus *bus, u8 devfn, const struct cirrus_config *cfg)
+int cirrus_new(struct cirrus **out, struct pci_bus *bus, u8 devfn, const struct vga_pci_config *cfg)
 {
     struct cirrus *dev = calloc(1, sizeof(*dev));
     int rc;

@@ -13,27 +13,30 @@ int vga_pci_vram(struct mem_window **out, struct mem *mem, u64 vram, u64 least, 
     return mem_window_new(out, mem, vram, false);
 }
 
-int vga_pci_rom_window(struct mem_window **out, struct mem *mem, const void *rom, size_t size)
+int vga_pci_rom_window(struct mem_window **out, struct mem *mem, const struct vga_pci_config *cfg)
 {
     u64 room = PAGE_SIZE;
     int rc;
 
-    if (!size || size > ROM_MAX)
+    *out = NULL;
+    if (!cfg->rom)
+        return 0;
+    if (!cfg->rom_size || cfg->rom_size > ROM_MAX)
         return -EINVAL;
-    while (room < size)
+    while (room < cfg->rom_size)
         room *= 2;
     rc = mem_window_new(out, mem, room, true);
     if (!rc)
-        memcpy(mem_window_host(*out), rom, size);
+        memcpy(mem_window_host(*out), cfg->rom, cfg->rom_size);
     return rc;
 }
 
-int vga_pci_rom(struct pci_device *pci, struct mem *mem, const void *rom, size_t size)
+int vga_pci_rom(struct pci_device *pci, const struct vga_pci_config *cfg)
 {
     struct mem_window *w;
-    int rc = rom ? vga_pci_rom_window(&w, mem, rom, size) : 0;
+    int rc = vga_pci_rom_window(&w, pci_bus_mem(pci->bus), cfg);
 
-    if (rom && !rc)
+    if (!rc && w)
         pci_add_rom(pci, w);
     return rc;
 }

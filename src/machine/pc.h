@@ -66,6 +66,7 @@ struct pc_nic {
     char boot[64];
 };
 
+struct pc_adapter;
 struct pc {
     struct mem_window *bios, *vars; /* vars: NULL without UEFI */
     struct pflash *pflash;
@@ -84,9 +85,8 @@ struct pc {
     struct i8237 *dma;
     struct i82078 *fdc;
 
-    struct stdvga *stdvga; /* one of them, or none */
-    struct cirrus *cirrus;
-    struct virtio_vga *virtio_vga;
+    const struct pc_adapter *adapter;
+    void *vga; /* of that type; NULL: there is no adapter */
     struct input input;
     struct input_sink sleeper; /* while the machine sleeps: any key wakes it */
     struct ps2input *ps2;

@@ -12,89 +12,83 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROM_STD    "/usr/share/seabios/vgabios-stdvga.bin"
-#define ROM_CIRRUS "/usr/share/seabios/vgabios-cirrus.bin"
-#define ROM_VIRTIO "/usr/share/seabios/vgabios-virtio.bin"
-#define ROM_MAX    (256 * KiB)
+#define ROM_MAX (256 * KiB)
 
-struct adapter {
-    const char *name;
-    const char *rom;
-    int (*init)(struct machine *m, const void *rom, size_t rom_size);
+/* One row for each adapter: constructors differ by the type of what they make, and nothing else. */
+struct pc_adapter {
+    const char *name, *rom;
+    int (*make)(void **out, struct pci_bus *bus, u8 devfn, const struct vga_pci_config *cfg);
+    void (*reset)(void *vga);
+    void (*free)(void *vga);
+    struct display *(*display)(void *vga);
 };
 
-static int init_std(struct machine *m, const void *rom, size_t rom_size)
-{
-    struct stdvga_config cfg = {
-        .pio = &m->vm.pio,
-        .mmio = &m->vm.mmio,
-        .mem = m->vm.mem,
-        .clk = m->vm.clock,
-        .rom = rom,
-        .rom_size = rom_size,
-    };
+#define ADAPTER(type)                                                                              \
+    static int type##_make(void **out, struct pci_bus *bus, u8 devfn,                              \
+                           const struct vga_pci_config *cfg)                                       \
+    {                                                                                              \
+        struct type *vga = NULL;                                                                   \
+        int rc = type##_new(&vga, bus, devfn, cfg);                                                \
+                                                                                                   \
+        *out = vga;                                                                                \
+        return rc;                                                                                 \
+    }                                                                                              \
+    static void type##_reset_adapter(void *vga)                                                    \
+    {                                                                                              \
+        type##_reset(vga);                                                                         \
+    }                                                                                              \
+    static void type##_free_adapter(void *vga)                                                     \
+    {                                                                                              \
+        type##_free(vga);                                                                          \
+    }                                                                                              \
+    static struct display *type##_adapter_display(void *vga)                                       \
+    {                                                                                              \
+        return type##_display(vga);                                                                \
+    }
 
-    return stdvga_new(&m->pc->stdvga, m->pci, PC_VGA_DEVFN, &cfg);
-}
+ADAPTER(stdvga)
+ADAPTER(cirrus)
+ADAPTER(virtio_vga)
 
-static int init_cirrus(struct machine *m, const void *rom, size_t rom_size)
-{
-    struct cirrus_config cfg = {
-        .pio = &m->vm.pio,
-        .mmio = &m->vm.mmio,
-        .mem = m->vm.mem,
-        .clk = m->vm.clock,
-        .rom = rom,
-        .rom_size = rom_size,
-    };
+#define ROM_DIR "/usr/share/seabios/vgabios-"
 
-    return cirrus_new(&m->pc->cirrus, m->pci, PC_VGA_DEVFN, &cfg);
-}
-
-static int init_virtio(struct machine *m, const void *rom, size_t rom_size)
-{
-    struct virtio_vga_config cfg = {
-        .pio = &m->vm.pio,
-        .mmio = &m->vm.mmio,
-        .mem = m->vm.mem,
-        .clk = m->vm.clock,
-        .rom = rom,
-        .rom_size = rom_size,
-    };
-
-    return virtio_vga_new(&m->pc->virtio_vga, m->pci, PC_VGA_DEVFN, &cfg);
-}
-
-static const struct adapter adapters[] = {
-    {"std", ROM_STD, init_std},
-    {"cirrus", ROM_CIRRUS, init_cirrus},
-    {"virtio", ROM_VIRTIO, init_virtio},
+static const struct pc_adapter adapters[] = {
+    {"std", ROM_DIR "stdvga.bin", stdvga_make, stdvga_reset_adapter, stdvga_free_adapter,
+     stdvga_adapter_display},
+    {"cirrus", ROM_DIR "cirrus.bin", cirrus_make, cirrus_reset_adapter, cirrus_free_adapter,
+     cirrus_adapter_display},
+    {"virtio", ROM_DIR "virtio.bin", virtio_vga_make, virtio_vga_reset_adapter,
+     virtio_vga_free_adapter, virtio_vga_adapter_display},
 };
 
-static int init_adapter(struct machine *m, const struct adapter *a, struct err *err)
+/* NULL of "none". */
+static const struct pc_adapter *find_adapter(const char *name)
 {
+    for (unsigned n = 0; n < ARRAY_SIZE(adapters); n++)
+        if (!strcmp(name, adapters[n].name))
+            return &adapters[n];
+    return NULL;
+}
+
+static int init_vga(struct machine *m, struct err *err)
+{
+    const struct pc_adapter *a = find_adapter(m->cfg->vga ? m->cfg->vga : "std");
+    struct vga_pci_config cfg = {.clk = m->vm.clock};
     u8 *rom = NULL;
-    size_t size = 0;
-    int rc = file_read_all(a->rom, &rom, &size, ROM_MAX, err);
+    int rc;
 
+    if (!a)
+        return 0;
+    rc = file_read_all(a->rom, &rom, &cfg.rom_size, ROM_MAX, err);
     if (rc) {
         err_prefix(err, "--vga");
         return rc;
     }
-    rc = a->init(m, rom, size);
+    cfg.rom = rom;
+    m->pc->adapter = a;
+    rc = a->make(&m->pc->vga, m->pci, PC_VGA_DEVFN, &cfg);
     free(rom);
     return rc ? err_set(err, -rc, "--vga: %s", strerror(-rc)) : 0;
-}
-
-/* "none" is no adapter. */
-static int init_vga(struct machine *m, struct err *err)
-{
-    const char *name = m->cfg->vga ? m->cfg->vga : "std";
-
-    for (unsigned n = 0; n < ARRAY_SIZE(adapters); n++)
-        if (!strcmp(name, adapters[n].name))
-            return init_adapter(m, &adapters[n], err);
-    return 0;
 }
 
 int pc_display_init(struct machine *m, struct err *err)
@@ -110,32 +104,21 @@ int pc_display_init(struct machine *m, struct err *err)
 
 void pc_display_reset(struct pc *pc)
 {
-    if (pc->stdvga)
-        stdvga_reset(pc->stdvga);
-    if (pc->cirrus)
-        cirrus_reset(pc->cirrus);
-    if (pc->virtio_vga)
-        virtio_vga_reset(pc->virtio_vga);
+    if (pc->vga)
+        pc->adapter->reset(pc->vga);
     ps2input_reset(pc->ps2);
 }
 
 void pc_display_dispose(struct pc *pc)
 {
     ps2input_free(pc->ps2);
-    stdvga_free(pc->stdvga);
-    cirrus_free(pc->cirrus);
-    virtio_vga_free(pc->virtio_vga);
+    if (pc->vga)
+        pc->adapter->free(pc->vga);
 }
 
 struct display *machine_display(struct machine *m)
 {
-    if (!m->pc)
-        return NULL;
-    if (m->pc->stdvga)
-        return stdvga_display(m->pc->stdvga);
-    if (m->pc->cirrus)
-        return cirrus_display(m->pc->cirrus);
-    return m->pc->virtio_vga ? virtio_vga_display(m->pc->virtio_vga) : NULL;
+    return m->pc && m->pc->vga ? m->pc->adapter->display(m->pc->vga) : NULL;
 }
 
 struct input *machine_input(struct machine *m)

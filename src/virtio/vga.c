@@ -1,30 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "virtio/vga.h"
 
-#include "dev/vga_pci.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
 static int build(struct virtio_vga *v, struct pci_bus *bus, u8 devfn,
-                 const struct virtio_vga_config *cfg)
+                 const struct vga_pci_config *cfg)
 {
-    struct bochsvga_config core = {
-        .pio = cfg->pio, .mmio = cfg->mmio, .mem = cfg->mem, .clk = cfg->clk};
-    struct virtio_gpu_config gpu = {.vga = &v->core.vga.display};
+    struct virtio_gpu_config gpu = {
+        .width = cfg->width, .height = cfg->height, .vga = &v->core.vga.display};
     struct virtio_pci_config pci = {.rom = NULL};
-    int rc = bochsvga_init(&v->core, &core);
+    struct mem *mem = pci_bus_mem(bus);
+    int rc = bochsvga_init(&v->core, bus, cfg);
 
     if (!rc)
-        rc = virtio_gpu_new(&v->gpu, cfg->mem, cfg->clk, &gpu);
-    if (!rc && cfg->rom)
-        rc = vga_pci_rom_window(&pci.rom, cfg->mem, cfg->rom, cfg->rom_size);
+        rc = virtio_gpu_new(&v->gpu, mem, cfg->clk, &gpu);
+    if (!rc)
+        rc = vga_pci_rom_window(&pci.rom, mem, cfg);
     pci.memory = v->core.vga.window;
     return rc ? rc : virtio_pci_new(&v->pci, bus, devfn, virtio_gpu_dev(v->gpu), &pci);
 }
 
 int virtio_vga_new(struct virtio_vga **out, struct pci_bus *bus, u8 devfn,
-                   const struct virtio_vga_config *cfg)
+                   const struct vga_pci_config *cfg)
 {
     struct virtio_vga *v = calloc(1, sizeof(*v));
     int rc;

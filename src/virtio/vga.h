@@ -16,17 +16,10 @@ struct virtio_vga { /* each with a saved state of its own */
     struct virtio_pci *pci;
 };
 
-struct virtio_vga_config {
-    struct bus *pio, *mmio;
-    struct mem *mem;
-    struct clock *clk;
-    const void *rom; /* the option ROM's bytes, copied; NULL: none */
-    size_t rom_size;
-};
-
-/* -ENOMEM, -ENOSPC, -EINVAL for a ROM that cannot be, -EEXIST where another VGA is. */
+/* vram as of bochsvga_init. -ENOMEM, -ENOSPC, -EINVAL for a ROM that cannot be, -EEXIST where
+ * another VGA is. */
 must_check int virtio_vga_new(struct virtio_vga **out, struct pci_bus *bus, u8 devfn,
-                              const struct virtio_vga_config *cfg);
+                              const struct vga_pci_config *cfg);
 void virtio_vga_reset(struct virtio_vga *v);
 void virtio_vga_free(struct virtio_vga *v);
 struct display *virtio_vga_display(struct virtio_vga *v);

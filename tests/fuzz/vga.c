@@ -18,11 +18,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
     vga_rig_open_with(&t.rig, guest_memory(VGA_RIG_RAM));
     BUG_ON(stdvga_new(&dev, t.rig.pci, FUZZ_DEVFN,
-                      &(struct stdvga_config){.pio = &t.rig.rig.pio,
-                                              .mmio = &t.rig.rig.mmio,
-                                              .mem = t.rig.mem,
-                                              .clk = t.rig.rig.clk,
-                                              .vram = MiB}));
+                      &(struct vga_pci_config){.clk = t.rig.rig.clk, .vram = MiB}));
     t.dev = dev;
     t.display = stdvga_display(dev);
     fuzz_map_bars(&t);

@@ -35,9 +35,7 @@ static void crtc(u8 index, u8 val)
 static void open_dev(void)
 {
     vga_rig_open(&r);
-    if (cirrus_new(&dev, r.pci, DEVFN,
-                   &(struct cirrus_config){
-                       .pio = &r.rig.pio, .mmio = &r.rig.mmio, .mem = r.mem, .clk = r.rig.clk}))
+    if (cirrus_new(&dev, r.pci, DEVFN, &(struct vga_pci_config){.clk = r.rig.clk}))
         exit(1);
     display = cirrus_display(dev);
     s = &display->surface;

@@ -20,17 +20,14 @@ static struct display *display;
 static struct surface *s;
 static u8 rom[5000] = {0x55, 0xaa, 10};
 
-static struct stdvga_config config(void)
+static struct vga_pci_config config(void)
 {
-    return (struct stdvga_config){.pio = &r.rig.pio,
-                                  .mmio = &r.rig.mmio,
-                                  .mem = r.mem,
-                                  .clk = r.rig.clk,
-                                  .vram = MiB,
-                                  .width = 1280,
-                                  .height = 800,
-                                  .rom = rom,
-                                  .rom_size = sizeof(rom)};
+    return (struct vga_pci_config){.clk = r.rig.clk,
+                                   .vram = MiB,
+                                   .width = 1280,
+                                   .height = 800,
+                                   .rom = rom,
+                                   .rom_size = sizeof(rom)};
 }
 
 static void map_bars(void)
@@ -43,7 +40,7 @@ static void map_bars(void)
 
 static void open_dev(void)
 {
-    struct stdvga_config cfg;
+    struct vga_pci_config cfg;
 
     vga_rig_open(&r);
     cfg = config();
@@ -102,7 +99,7 @@ static void appears_on_the_bus(void)
 static void refuses_sizes(void)
 {
     struct stdvga *other;
-    struct stdvga_config cfg;
+    struct vga_pci_config cfg;
 
     open_dev();
     cfg = config();

@@ -13,11 +13,7 @@ static void open_vga(const struct vga_mode *m)
 {
     vga_rig_open(&r);
     if (stdvga_new(&dev, r.pci, PCI_DEVFN(2, 0),
-                   &(struct stdvga_config){.pio = &r.rig.pio,
-                                           .mmio = &r.rig.mmio,
-                                           .mem = r.mem,
-                                           .clk = r.rig.clk,
-                                           .vram = MiB}))
+                   &(struct vga_pci_config){.clk = r.rig.clk, .vram = MiB}))
         exit(1);
     display = stdvga_display(dev);
     s = &display->surface;

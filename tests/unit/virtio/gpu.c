@@ -368,13 +368,10 @@ static void takes_over_from_vga(void)
 static void is_a_vga(void)
 {
     static const u8 rom[] = {0x55, 0xaa, 1};
-    struct virtio_vga_config cfg = {.rom = rom, .rom_size = sizeof(rom)};
+    struct vga_pci_config cfg = {.rom = rom, .rom_size = sizeof(rom)};
     struct virtio_vga *v;
 
     drv_open(&d);
-    cfg.pio = &d.p.rig.pio;
-    cfg.mmio = &d.p.rig.mmio;
-    cfg.mem = d.p.mem;
     cfg.clk = d.p.rig.clk;
     CHECK_EQ(virtio_vga_new(&v, d.p.pci, DRV_DEVFN, &cfg), 0);
     CHECK_EQ(pci_config_read(d.p.pci, DRV_DEVFN, 0, 4), 0x10501af4);
