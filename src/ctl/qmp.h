@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A control socket that speaks QMP, the QEMU Machine Protocol: JSON objects, a greeting first, then
- * commands with ids and answers, and events in between. One client at a time; the next one waits.
+ * commands with ids and answers, and events in between. Up to QMP_CLIENTS clients at a time, each
+ * of which negotiates for itself and gets its own answers and all events; the next one waits.
  *
- * The client is not trusted with the process: messages are at most QMP_MESSAGE_MAX bytes and
- * QMP_DEPTH_MAX deep, and one that does not read is dropped when QMP_OUT_MAX bytes wait for it. It
+ * Clients are not trusted with the process: messages are at most QMP_MESSAGE_MAX bytes and
+ * QMP_DEPTH_MAX deep, and who does not read is dropped when QMP_OUT_MAX bytes wait for it. They
  * may name any file that the process may open. The loop's thread, or before it runs.
  */
 #pragma once
@@ -12,6 +13,7 @@
 
 #define QMP_MESSAGE_MAX (64 * KiB)
 #define QMP_DEPTH_MAX   32u
+#define QMP_CLIENTS     16u
 #define QMP_OUT_HIGH    (64 * KiB) /* no more commands are read from here on */
 #define QMP_OUT_MAX     MiB
 

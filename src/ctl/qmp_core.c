@@ -52,16 +52,14 @@ static json_t *now(void)
 
 void qmp_event(struct qmp_core *q, const char *name, json_t *data)
 {
-    json_t *msg;
+    json_t *msg = json_pack("{ssso}", "event", name, "timestamp", now());
 
-    if (!q->ready) {
-        json_decref(data);
-        return;
-    }
-    msg = json_pack("{ssso}", "event", name, "timestamp", now());
     if (msg && data)
         json_object_set_new(msg, "data", data);
-    q->send(q->opaque, msg);
+    for (unsigned n = 0; n < QMP_CLIENTS; n++)
+        if (q->session[n] && q->session[n]->ready)
+            q->session[n]->send(q->session[n]->opaque, json_incref(msg));
+    json_decref(msg);
 }
 
 static const char *end_reason(const struct qmp_core *q, bool guest)
@@ -126,19 +124,34 @@ void qmp_core_dispose(struct qmp_core *q)
     qmp_keys_dispose(q);
 }
 
-void qmp_greet(struct qmp_core *q)
+static void replace(struct qmp_core *q, const struct qmp_session *old, struct qmp_session *by)
 {
-    q->ready = false;
-    q->send(q->opaque, json_pack("{s{sos[]}}", "QMP", "version", qmp_version(), "capabilities"));
+    for (unsigned n = 0; n < QMP_CLIENTS; n++)
+        if (q->session[n] == old) {
+            q->session[n] = by;
+            return;
+        }
 }
 
-static void answer(struct qmp_core *q, json_t *id, const char *key, json_t *val)
+void qmp_join(struct qmp_core *q, struct qmp_session *s)
+{
+    s->ready = false;
+    replace(q, NULL, s);
+    s->send(s->opaque, json_pack("{s{sos[]}}", "QMP", "version", qmp_version(), "capabilities"));
+}
+
+void qmp_leave(struct qmp_core *q, struct qmp_session *s)
+{
+    replace(q, s, NULL);
+}
+
+static void answer(struct qmp_session *s, json_t *id, const char *key, json_t *val)
 {
     json_t *msg = json_pack("{so}", key, val);
 
     if (msg && id)
         json_object_set(msg, "id", id);
-    q->send(q->opaque, msg);
+    s->send(s->opaque, msg);
 }
 
 /* A text that was cut within a character is no UTF-8. */
@@ -156,19 +169,19 @@ static json_t *text_value(const char *text)
     return json_string(plain);
 }
 
-static void answer_error(struct qmp_core *q, json_t *id, const struct qmp_error *e)
+static void answer_error(struct qmp_session *s, json_t *id, const struct qmp_error *e)
 {
-    answer(q, id, "error",
+    answer(s, id, "error",
            json_pack("{ssso}", "class", e->class ? e->class : "GenericError", "desc",
                      text_value(e->err.text)));
 }
 
-void qmp_refuse(struct qmp_core *q, const char *why)
+void qmp_refuse(struct qmp_session *s, const char *why)
 {
     struct qmp_error e = {0};
 
     qmp_fail(&e, "%s", why);
-    answer_error(q, NULL, &e);
+    answer_error(s, NULL, &e);
 }
 
 static bool has_type(const json_t *val, char type)
@@ -267,18 +280,22 @@ static json_t *not_found(struct qmp_error *e, const char *fmt, const char *name)
     return NULL;
 }
 
-static json_t *dispatch(struct qmp_core *q, const char *name, json_t *args, struct qmp_error *e)
+static json_t *dispatch(struct qmp_core *q, struct qmp_session *s, const char *name, json_t *args,
+                        struct qmp_error *e)
 {
     const struct qmp_command *c = find_command(name);
     bool negotiates = !strcmp(name, "qmp_capabilities");
+    json_t *val;
 
-    if (!q->ready && !negotiates)
+    if (!s->ready && !negotiates)
         return not_found(e, "Expecting capabilities negotiation with 'qmp_capabilities'", "");
-    if (q->ready && negotiates)
+    if (s->ready && negotiates)
         return not_found(e, "Capabilities negotiation is already complete, command ignored", "");
     if (!c)
         return not_found(e, "The command ", name);
-    return check_args(c, args, e) ? c->fn(q, args, e) : NULL;
+    val = check_args(c, args, e) ? c->fn(q, args, e) : NULL;
+    s->ready |= negotiates && val;
+    return val;
 }
 
 /* The members that a request may have; its command. */
@@ -307,7 +324,7 @@ static const char *check_request(json_t *req, struct qmp_error *e)
     return json_string_value(execute);
 }
 
-void qmp_execute(struct qmp_core *q, const char *text, size_t len)
+void qmp_execute(struct qmp_core *q, struct qmp_session *s, const char *text, size_t len)
 {
     struct qmp_error e = {0};
     json_error_t why;
@@ -317,18 +334,18 @@ void qmp_execute(struct qmp_core *q, const char *text, size_t len)
 
     if (!req) {
         qmp_fail(&e, "JSON parse error, %s", why.text);
-        answer_error(q, NULL, &e);
+        answer_error(s, NULL, &e);
         json_decref(empty);
         return;
     }
     args = json_object_get(req, "arguments");
     name = check_request(req, &e);
     if (name)
-        val = dispatch(q, name, args ? args : empty, &e);
+        val = dispatch(q, s, name, args ? args : empty, &e);
     if (val)
-        answer(q, json_object_get(req, "id"), "return", val);
+        answer(s, json_object_get(req, "id"), "return", val);
     else
-        answer_error(q, json_object_get(req, "id"), &e);
+        answer_error(s, json_object_get(req, "id"), &e);
     json_decref(empty);
     json_decref(req);
 }

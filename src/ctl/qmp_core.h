@@ -28,11 +28,17 @@ struct qmp_keys {
     struct loop_fd *watch;
 };
 
+/* One client's, filled by it but for `ready`. */
+struct qmp_session {
+    void (*send)(void *opaque,
+                 json_t *message); /* takes over the reference; NULL: drops the client */
+    void *opaque;
+    bool ready; /* capabilities are negotiated: it gets events */
+};
+
 struct qmp_core {
     struct qmp_config cfg;
-    void (*send)(void *opaque, json_t *message); /* takes over the reference */
-    void *opaque;
-    bool ready; /* capabilities are negotiated */
+    struct qmp_session *session[QMP_CLIENTS]; /* NULL: none */
     bool quitting;
     unsigned buttons; /* of input-send-event, INPUT_* */
     struct qmp_keys keys;
@@ -40,12 +46,14 @@ struct qmp_core {
 
 must_check int qmp_core_init(struct qmp_core *q, const struct qmp_config *cfg, struct err *err);
 void qmp_core_dispose(struct qmp_core *q);
-/* A client has come. */
-void qmp_greet(struct qmp_core *q);
+/* A client has come, one of at most QMP_CLIENTS, and is greeted; or has gone. */
+void qmp_join(struct qmp_core *q, struct qmp_session *s);
+void qmp_leave(struct qmp_core *q, struct qmp_session *s);
 /* One message; sends its answer. */
-void qmp_execute(struct qmp_core *q, const char *text, size_t len);
+void qmp_execute(struct qmp_core *q, struct qmp_session *s, const char *text, size_t len);
 /* An answer to what is no message. */
-void qmp_refuse(struct qmp_core *q, const char *why);
+void qmp_refuse(struct qmp_session *s, const char *why);
+/* To all. Takes over the reference to data, which may be NULL. */
 void qmp_event(struct qmp_core *q, const char *name, json_t *data);
 
 /* Why a command fails. */

@@ -14,7 +14,7 @@ static struct qmp_rig r;
 static const json_t *ask(const char *text)
 {
     json_array_clear(r.sent);
-    qmp_execute(&r.core, text, strlen(text));
+    qmp_execute(&r.core, &r.session, text, strlen(text));
     CHECK(json_array_size(r.sent) >= 1);
     return json_array_get(r.sent, json_array_size(r.sent) - 1);
 }

@@ -19,6 +19,7 @@ struct qmp_rig {
     struct loop *loop;
     struct machine *machine;
     struct qmp_core core;
+    struct qmp_session session;
     json_t *sent; /* an array */
 };
 
@@ -74,12 +75,11 @@ static inline void qmp_rig_open_with(struct qmp_rig *r, bool balloon)
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    r->core.send = qmp_rig_send;
-    r->core.opaque = r;
+    r->session = (struct qmp_session){.send = qmp_rig_send, .opaque = r};
     cfg = (struct qmp_config){.loop = r->loop, .machine = r->machine, .name = "rig"};
     if (qmp_core_init(&r->core, &cfg, &err))
         abort();
-    qmp_greet(&r->core);
+    qmp_join(&r->core, &r->session);
 }
 
 static inline void qmp_rig_open(struct qmp_rig *r)
