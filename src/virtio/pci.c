@@ -3,7 +3,9 @@
  * virtio over PCI (VIRTIO 1.2, section 4.1): identity, capabilities, interrupts. A device is
  * transitional, with the legacy interface in I/O space at base address 0, or modern alone; MSI-X,
  * one vector for each queue and one for changes of the configuration, is at base address 1, the
- * modern interface at 4. Left out: shared memory regions.
+ * modern interface at 4. A function that is a VGA as well has display memory at base address 0,
+ * the VGA's registers and then the modern interface at 2, MSI-X at 4, as QEMU's virtio-vga, whose
+ * firmware and boot loaders look there. Left out: shared memory regions.
  *
  * Registers are used under the machine's lock, then the device's; notifications need the latter
  * alone, as do interrupts by MSI-X. A wire is driven under the machine's lock: a device with a lock
@@ -19,9 +21,13 @@
 #define DEVICE_MODERN 0x1040u
 #define SUBSYS_MODERN 0x1100u
 #define LEGACY_BAR    0u
-#define MEMORY_BAR    0u
 #define MSIX_BAR      1u
-#define LEGACY_HEADER 24u /* bytes, with MSI-X */
+#define MODERN_BAR    4u
+#define VGA_MEM_BAR   0u
+#define VGA_REGS_BAR  2u
+#define VGA_MSIX_BAR  4u
+#define VGA_MODERN    0x4000u /* where the modern interface is in VGA_REGS_BAR */
+#define LEGACY_HEADER 24u     /* bytes, with MSI-X */
 
 #define CAP_VENDOR     0x09u
 #define CAP_COMMON     1u
@@ -115,8 +121,8 @@ static unsigned access_window(const struct virtio_pci *v, unsigned off, unsigned
     *at = le32(cap + 8);
     if (!v->access_cap || off >= v->access_cap + 20u || off + size <= v->access_cap + 16u)
         return 0;
-    if (cap[4] != MODERN_BAR || (len != 1 && len != 2 && len != 4) || *at % len ||
-        *at > MODERN_LEN - len)
+    if (cap[4] != v->modern_bar || (len != 1 && len != 2 && len != 4) || *at % len ||
+        *at > v->modern_at + MODERN_LEN - len)
         return 0;
     return len;
 }
@@ -156,8 +162,8 @@ static unsigned add_cap(struct virtio_pci *v, u8 kind, u32 off, u32 len, unsigne
 
     cap[2] = (u8)(CAP_LEN + extra);
     cap[3] = kind;
-    cap[4] = MODERN_BAR;
-    put_le32(cap + 8, off);
+    cap[4] = v->modern_bar;
+    put_le32(cap + 8, v->modern_at + off);
     put_le32(cap + 12, len);
     return at;
 }
@@ -175,6 +181,7 @@ static void add_modern(struct virtio_pci *v)
     put_le32(v->pci.config + at + CAP_LEN, NOTIFY_STRIDE);
     at = add_cap(v, CAP_PCI_ACCESS, 0, 0, 4);
     v->pci.config[at + 4] = 0;
+    put_le32(v->pci.config + at + 8, 0);
     mask = v->pci.wmask + at;
     mask[4] = 0xff;
     put_le32(mask + 8, 0xffffffff);
@@ -182,7 +189,8 @@ static void add_modern(struct virtio_pci *v)
     put_le32(mask + 16, 0xffffffff);
     v->access_cap = (u8)at;
     pci_device_settled(&v->pci);
-    pci_add_bar_mem(&v->pci, MODERN_BAR, MODERN_LEN, &virtio_pci_modern_ops, v, "virtio");
+    pci_add_bar_mem(&v->pci, v->modern_bar, v->modern_at + MODERN_LEN, &virtio_pci_modern_ops, v,
+                    "virtio");
 }
 
 static u32 power_of_two(u32 n)
@@ -206,10 +214,31 @@ static u16 transitional_id(u16 type)
     return type < ARRAY_SIZE(ids) ? ids[type] : 0;
 }
 
+static void add_bars(struct virtio_pci *v, bool no_modern, bool legacy)
+{
+    v->modern_bar = MODERN_BAR;
+    pci_add_msix(&v->pci, &v->msix, MSIX_BAR, v->dev->nqueues + 1);
+    if (!no_modern)
+        add_modern(v);
+    if (legacy)
+        pci_add_bar_io(&v->pci, LEGACY_BAR, power_of_two(LEGACY_HEADER + v->dev->config_len),
+                       &virtio_pci_legacy_ops, v, "virtio");
+}
+
+static void add_vga(struct virtio_pci *v, const struct virtio_pci_vga *vga)
+{
+    v->vga = *vga;
+    v->modern_bar = VGA_REGS_BAR;
+    v->modern_at = VGA_MODERN;
+    pci_add_msix(&v->pci, &v->msix, VGA_MSIX_BAR, v->dev->nqueues + 1);
+    add_modern(v);
+    pci_add_bar_window(&v->pci, VGA_MEM_BAR, vga->memory);
+}
+
 int virtio_pci_new(struct virtio_pci **out, struct pci_bus *bus, u8 devfn, struct virtio *dev,
                    const struct virtio_pci_config *cfg)
 {
-    u16 old = cfg->no_legacy ? 0 : transitional_id(dev->type);
+    u16 old = cfg->no_legacy || cfg->vga ? 0 : transitional_id(dev->type);
     struct pci_ids ids = {.vendor = VENDOR,
                           .device = (u16)(old ? old : DEVICE_MODERN + dev->type),
                           .subsys_vendor = VENDOR,
@@ -232,14 +261,10 @@ int virtio_pci_new(struct virtio_pci **out, struct pci_bus *bus, u8 devfn, struc
         free(v);
         return rc;
     }
-    pci_add_msix(&v->pci, &v->msix, MSIX_BAR, dev->nqueues + 1);
-    if (!cfg->no_modern)
-        add_modern(v);
-    if (old)
-        pci_add_bar_io(&v->pci, LEGACY_BAR, power_of_two(LEGACY_HEADER + dev->config_len),
-                       &virtio_pci_legacy_ops, v, "virtio");
-    else if (cfg->memory)
-        pci_add_bar_window(&v->pci, MEMORY_BAR, cfg->memory);
+    if (cfg->vga)
+        add_vga(v, cfg->vga);
+    else
+        add_bars(v, cfg->no_modern, old);
     if (cfg->rom)
         pci_add_rom(&v->pci, cfg->rom);
     virtio_connect(dev, &transport, v);

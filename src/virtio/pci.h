@@ -6,10 +6,16 @@
 
 struct virtio_pci;
 
+struct virtio_pci_vga {
+    struct mem_window *memory; /* display memory, behind BAR 0, where a legacy interface would be */
+    const struct bus_ops *regs; /* in the first page of BAR 2, in accesses of up to 4 bytes */
+    void *opaque;               /* of regs */
+};
+
 struct virtio_pci_config {
-    bool no_legacy, no_modern; /* not both */
-    struct mem_window *rom;    /* to boot from it; NULL: none */
-    struct mem_window *memory; /* display memory behind BAR 0, where a legacy interface would be */
+    bool no_legacy, no_modern;        /* not both */
+    struct mem_window *rom;           /* to boot from it; NULL: none */
+    const struct virtio_pci_vga *vga; /* which the function is as well; NULL: it is none */
 };
 
 /* Puts `dev`, which stays the caller's, on the bus; free this first. Types that never had a legacy

@@ -146,13 +146,21 @@ static u64 read_any(struct virtio_pci *v, u64 off, unsigned size)
     return val;
 }
 
+/* In front of the modern interface. */
+static u64 vga_read(const struct virtio_pci *v, u64 off, unsigned size)
+{
+    return off < VGA_REGS_LEN ? v->vga.regs->read(v->vga.opaque, off, size) : 0;
+}
+
 static u64 modern_read(void *opaque, u64 off, unsigned size)
 {
     struct virtio_pci *v = opaque;
     u64 val;
 
+    if (off < v->modern_at)
+        return vga_read(v, off, size);
     virtio_lock(v->dev);
-    val = read_any(v, off, size);
+    val = read_any(v, off - v->modern_at, size);
     virtio_unlock(v->dev);
     return val;
 }
@@ -162,17 +170,27 @@ static u32 queue_at(u64 off)
     return (u32)(off - MODERN_NOTIFY) / NOTIFY_STRIDE;
 }
 
-static void modern_write(void *opaque, u64 off, unsigned size, u64 val)
+static void write_any(struct virtio_pci *v, u64 off, unsigned size, u64 val)
 {
-    struct virtio_pci *v = opaque;
-
-    virtio_lock(v->dev);
     if (off >= MODERN_NOTIFY)
         virtio_notify(v->dev, queue_at(off));
     else if (off >= MODERN_DEVICE)
         virtio_config_write(v->dev, off - MODERN_DEVICE, size, (u32)val);
     else if (off + size <= COMMON_CFG_LEN)
         write_common(v, (unsigned)off, size, (u32)val);
+}
+
+static void modern_write(void *opaque, u64 off, unsigned size, u64 val)
+{
+    struct virtio_pci *v = opaque;
+
+    if (off < v->modern_at) {
+        if (off < VGA_REGS_LEN)
+            v->vga.regs->write(v->vga.opaque, off, size, val);
+        return;
+    }
+    virtio_lock(v->dev);
+    write_any(v, off - v->modern_at, size, val);
     virtio_unlock(v->dev);
 }
 
@@ -180,7 +198,8 @@ static bool modern_write_unlocked(void *opaque, u64 off, unsigned size, u64 val)
 {
     struct virtio_pci *v = opaque;
 
-    return off >= MODERN_NOTIFY && virtio_notify_unlocked(v->dev, queue_at(off));
+    return off >= v->modern_at + MODERN_NOTIFY &&
+           virtio_notify_unlocked(v->dev, queue_at(off - v->modern_at));
 }
 
 const struct bus_ops virtio_pci_modern_ops = {.read = modern_read,

@@ -3,7 +3,6 @@
 #pragma once
 #include "virtio/pci.h"
 
-#define MODERN_BAR     4u
 #define MODERN_COMMON  0x0000u
 #define MODERN_ISR     0x1000u
 #define MODERN_DEVICE  0x2000u
@@ -11,11 +10,15 @@
 #define MODERN_LEN     0x4000u
 #define NOTIFY_STRIDE  4u
 #define COMMON_CFG_LEN 0x3cu
+#define VGA_REGS_LEN   0x1000u
 
 struct virtio_pci {
     struct pci_device pci;
     struct pci_msix msix;
     struct virtio *dev;
+    struct virtio_pci_vga vga; /* all 0: it is none */
+    u8 modern_bar;
+    u32 modern_at; /* in that bar */
     u8 access_cap; /* offset of the configuration access capability; 0: none */
     u32 device_select, driver_select;
     u16 queue_select, config_vector;

@@ -9,7 +9,8 @@ static int build(struct virtio_vga *v, struct pci_bus *bus, u8 devfn,
 {
     struct virtio_gpu_config gpu = {
         .width = cfg->width, .height = cfg->height, .vga = &v->core.vga.display};
-    struct virtio_pci_config pci = {.rom = NULL};
+    struct virtio_pci_vga vga = {.regs = &bochsvga_regs_ops, .opaque = &v->core};
+    struct virtio_pci_config pci = {.vga = &vga};
     struct mem *mem = pci_bus_mem(bus);
     int rc = bochsvga_init(&v->core, bus, cfg);
 
@@ -17,7 +18,7 @@ static int build(struct virtio_vga *v, struct pci_bus *bus, u8 devfn,
         rc = virtio_gpu_new(&v->gpu, mem, cfg->clk, &gpu);
     if (!rc)
         rc = vga_pci_rom_window(&pci.rom, mem, cfg);
-    pci.memory = v->core.vga.window;
+    vga.memory = v->core.vga.window;
     return rc ? rc : virtio_pci_new(&v->pci, bus, devfn, virtio_gpu_dev(v->gpu), &pci);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The adapter 1af4:1050 as QEMU has it by the name of virtio-vga: one PCI function that is a VGA
- * with the Bochs display interface, display memory behind BAR 0, and a virtio graphics adapter,
- * which takes the screen over when its driver sets a scanout, until it is reset. Left out: the
- * VGA's registers in memory. Under the machine's lock.
+ * with the Bochs display interface, display memory behind BAR 0, registers in front of BAR 2, and a
+ * virtio graphics adapter, which takes the screen over when its driver sets a scanout, until it is
+ * reset. Under the machine's lock.
  */
 #pragma once
 #include "dev/bochsvga.h"

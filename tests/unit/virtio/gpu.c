@@ -12,6 +12,9 @@
 #define MEMORY   (4 * MiB)
 #define ALL      (DRV_ALL | BIT64(1))
 
+#define VGA_REGS 0xe9000000u /* BARs 2 and 4 of the adapter as a whole */
+#define VGA_MSIX 0xe9100000u
+
 #define OK            0x1100u
 #define UNSPEC        0x1200u
 #define OUT_OF_MEMORY 0x1201u
@@ -364,6 +367,61 @@ static void takes_over_from_vga(void)
     surface_dispose(&vga.surface);
 }
 
+static u32 reg(u32 off, unsigned size)
+{
+    return (u32)bus_read(&d.p.rig.mmio, VGA_REGS + off, size);
+}
+
+static void set_reg(u32 off, unsigned size, u32 val)
+{
+    bus_write(&d.p.rig.mmio, VGA_REGS + off, size, val);
+}
+
+/* Where a driver finds a part of the modern interface. */
+static u32 capability(u8 kind, u8 *bar)
+{
+    u8 at = (u8)pci_config_read(d.p.pci, DRV_DEVFN, PCI_CAP_LIST, 1);
+
+    for (unsigned n = 0; at && n < 16; n++) {
+        if (pci_config_read(d.p.pci, DRV_DEVFN, at, 1) == 9 &&
+            pci_config_read(d.p.pci, DRV_DEVFN, at + 3u, 1) == kind) {
+            *bar = (u8)pci_config_read(d.p.pci, DRV_DEVFN, at + 4u, 1);
+            return pci_config_read(d.p.pci, DRV_DEVFN, at + 8u, 4);
+        }
+        at = (u8)pci_config_read(d.p.pci, DRV_DEVFN, at + 1u, 1);
+    }
+    return UINT32_MAX;
+}
+
+/* BAR 2: the VGA's in front, where OVMF has no other way to it, then virtio's. */
+static void has_registers(struct virtio_vga *v)
+{
+    u8 bar = 0xff;
+    u32 common = capability(1, &bar);
+
+    pci_config_write(d.p.pci, DRV_DEVFN, PCI_BAR0 + 8, 4, VGA_REGS);
+    CHECK_EQ(reg(0, 4), 0xffffff00); /* EDID */
+    CHECK_EQ(reg(0x500, 2) & 0xfff0, 0xb0c0);
+    CHECK_EQ(reg(0x604, 4), 0x1e1e1e1e);
+    CHECK_EQ(reg(0x1000, 4), 0);
+    set_reg(0x502, 4, 480 << 16 | 640); /* both in one access */
+    set_reg(0x506, 2, 32);
+    set_reg(0x508, 2, 0x41);
+    CHECK_EQ(reg(0x502, 4), 480 << 16 | 640);
+    CHECK_EQ(display_refresh(virtio_vga_display(v)), 0);
+    CHECK_EQ(virtio_vga_display(v)->surface.width, 640);
+    CHECK_EQ(bar, 2);
+    CHECK_EQ(common, 0x4000);
+    CHECK_EQ(reg(common + 0x12, 2), 2); /* queues */
+    set_reg(common + 0x14, 1, 3);
+    CHECK_EQ(reg(common + 0x14, 1), 3);
+    set_reg(common + 0x14, 1, 0);
+    reg(0x7ffc, 4);
+    CHECK_EQ(pci_config_read(d.p.pci, DRV_DEVFN, PCI_BAR0 + 4, 4), 0); /* MSI-X is elsewhere */
+    pci_config_write(d.p.pci, DRV_DEVFN, PCI_BAR0 + 16, 4, VGA_MSIX);
+    CHECK_EQ(bus_read(&d.p.rig.mmio, VGA_MSIX + 12, 4), 1); /* masked */
+}
+
 /* The adapter as a whole: a VGA by its ports and BAR 0, with a ROM, and what virtio has. */
 static void is_a_vga(void)
 {
@@ -387,6 +445,7 @@ static void is_a_vga(void)
     CHECK_EQ(bus_read(&d.p.rig.pio, 0x1cf, 2) & 0xfff0, 0xb0c0);
     CHECK_EQ(display_refresh(virtio_vga_display(v)), 0);
     CHECK_EQ(virtio_vga_display(v)->surface.width, v->core.vga.display.surface.width);
+    has_registers(v);
     virtio_vga_reset(v);
     virtio_vga_free(v);
     cfg.rom_size = 0;
