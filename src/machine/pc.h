@@ -41,7 +41,7 @@ struct pc_image {
 
 struct pc_disk {             /* one that the user asked for */
     struct machine *machine; /* NULL: there is none */
-    char id[PLUG_ID];        /* "": it is named by its place */
+    char id[PLUG_ID];        /* the user's, or by its place */
     unsigned unit;           /* on its bus; of IDE, two to a channel */
     struct disk_config cfg;
     struct block *block;         /* NULL: an empty drive */
@@ -134,8 +134,8 @@ void pc_disks_dispose(struct pc *pc);
 void pc_media_tray_moved(void *disk, bool open);
 /* Drive types and disk geometry in CMOS. */
 void pc_disks_fill_cmos(struct machine *m);
-/* How it is called: by its id or its place. */
-void pc_disk_name(const struct pc_disk *d, char *to, size_t size);
+/* It is the unit-th of its bus, and called so. */
+void pc_disk_set_place(struct pc_disk *d, unsigned unit);
 
 must_check int pc_display_init(struct machine *m, struct err *err);
 void pc_display_reset(struct pc *pc);

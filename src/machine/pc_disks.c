@@ -91,7 +91,7 @@ static int init_ide(struct machine *m, struct err *err)
             return err_set(err, ENOSPC,
                            "%s: IDE has room for four drives; put it on another bus with bus=ahci",
                            d->cfg.path);
-        d->unit = at;
+        pc_disk_set_place(d, at);
         *place[at] = drive_config(d);
         snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/ide@1,1/drive@%u/disk@%u", at / 2, at % 2);
     }
@@ -122,7 +122,7 @@ static int init_ahci(struct machine *m, struct err *err)
         struct pc_disk *d = &pc->disk[n];
         if (d->cfg.bus != DISK_AHCI)
             continue;
-        d->unit = ports;
+        pc_disk_set_place(d, ports);
         cfg.drive[ports] = drive_config(d);
         snprintf(d->boot, sizeof(d->boot), "/pci@i0cf8/pci8086,2922@%x/drive@%u/disk@0", devfn >> 3,
                  ports++);
@@ -156,7 +156,7 @@ static int init_floppy(struct machine *m, struct err *err)
             continue;
         if (drive == I82078_DRIVES)
             return err_set(err, ENOSPC, "--floppy: there are two drives");
-        d->unit = drive;
+        pc_disk_set_place(d, drive);
         if (d->block && i82078_insert(pc->fdc, drive, d->block))
             return err_set(err, EINVAL, "--floppy: %s: larger than 2.88 MB: no floppy disk",
                            d->cfg.path);

@@ -27,33 +27,20 @@ static struct scsi_unit *unit_of(struct pc *pc, const struct pc_disk *d)
     }
 }
 
-void pc_disk_name(const struct pc_disk *d, char *to, size_t size)
+void pc_disk_set_place(struct pc_disk *d, unsigned unit)
 {
+    static const char *const bus[] = {
+        [DISK_AHCI] = "ahci0",    [DISK_USB] = "usb",       [DISK_XHCI] = "xhci",
+        [DISK_FLOPPY] = "floppy", [DISK_VIRTIO] = "virtio", [DISK_SCSI] = "scsi0"};
     const char *what = d->cfg.cdrom ? "cd" : "hd";
 
-    switch (d->cfg.bus) {
-    case DISK_IDE:
-        snprintf(to, size, "ide%u-%s%u", d->unit / 2, what, d->unit % 2);
-        break;
-    case DISK_AHCI:
-        snprintf(to, size, "ahci0-%s%u", what, d->unit);
-        break;
-    case DISK_FLOPPY:
-        snprintf(to, size, "floppy%u", d->unit);
-        break;
-    case DISK_XHCI:
-        snprintf(to, size, "xhci-%s%u", what, d->unit);
-        break;
-    case DISK_VIRTIO:
-        snprintf(to, size, "%s", d->id);
-        break;
-    case DISK_SCSI:
-        snprintf(to, size, "scsi0-%s%u", what, d->unit);
-        break;
-    case DISK_USB:
-        snprintf(to, size, "usb-%s%u", what, d->unit);
-        break;
-    }
+    d->unit = unit;
+    if (d->cfg.bus == DISK_IDE)
+        snprintf(d->id, sizeof(d->id), "ide%u-%s%u", unit / 2, what, unit % 2);
+    else if (d->cfg.bus == DISK_FLOPPY)
+        snprintf(d->id, sizeof(d->id), "floppy%u", unit);
+    else
+        snprintf(d->id, sizeof(d->id), "%s-%s%u", bus[d->cfg.bus], what, unit);
 }
 
 static bool is_removable(const struct pc_disk *d)
@@ -74,7 +61,7 @@ bool media_at(struct machine *m, unsigned n, struct media_info *out)
         return false;
     d = &m->pc->disk[n];
     *out = (struct media_info){.cdrom = d->cfg.cdrom, .removable = is_removable(d)};
-    pc_disk_name(d, out->name, sizeof(out->name));
+    snprintf(out->name, sizeof(out->name), "%s", d->id);
     if (d->block) {
         out->path = d->cfg.path;
         out->format = block_format(d->block);
@@ -102,18 +89,12 @@ int media_find(struct machine *m, const char *name, unsigned *n)
 
 static int check_removable(const struct pc_disk *d, struct err *err)
 {
-    char name[PLUG_ID];
-
-    if (is_removable(d))
-        return 0;
-    pc_disk_name(d, name, sizeof(name));
-    return err_set(err, EINVAL, "Device '%s' is not removable", name);
+    return is_removable(d) ? 0 : err_set(err, EINVAL, "Device '%s' is not removable", d->id);
 }
 
 int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[n];
-    char name[PLUG_ID];
     int rc = check_removable(d, err);
 
     if (rc || !d->cfg.cdrom)
@@ -121,11 +102,10 @@ int media_tray(struct machine *m, unsigned n, bool open, bool force, struct err 
     pthread_mutex_lock(&m->vm.lock);
     if (open && !force && unit_of(m->pc, d)->locked) {
         scsi_eject(unit_of(m->pc, d));
-        pc_disk_name(d, name, sizeof(name));
         rc = err_set(err, EBUSY,
                      "Device '%s' is locked and force was not specified, wait for tray to open and "
                      "try again",
-                     name);
+                     d->id);
     } else {
         scsi_move_tray(unit_of(m->pc, d), open);
     }
@@ -177,17 +157,16 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
 int media_resize(struct machine *m, unsigned n, u64 size, struct err *err)
 {
     struct pc_disk *d = &m->pc->disk[n];
-    char name[32];
     int rc;
 
-    pc_disk_name(d, name, sizeof(name));
     if (!d->block)
-        return err_set(err, ENOMEDIUM, "Device '%s' has no medium", name);
+        return err_set(err, ENOMEDIUM, "Device '%s' has no medium", d->id);
     if (is_removable(d))
-        return err_set(err, EINVAL, "Device '%s' is removable: a medium has the size it has", name);
+        return err_set(err, EINVAL, "Device '%s' is removable: a medium has the size it has",
+                       d->id);
     rc = block_resize(d->block, size, err);
     if (rc)
-        err_prefix(err, "Device '%s'", name);
+        err_prefix(err, "Device '%s'", d->id);
     return rc;
 }
 

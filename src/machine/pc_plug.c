@@ -63,13 +63,9 @@ static struct pc_nic *find_nic(struct pc *pc, const char *id)
 
 static struct pc_disk *find_disk(struct pc *pc, const char *id)
 {
-    char name[PLUG_ID];
-
-    for (unsigned n = 0; n < pc->ndisks; n++) {
-        pc_disk_name(&pc->disk[n], name, sizeof(name));
-        if (pc->disk[n].machine && !strcmp(name, id))
+    for (unsigned n = 0; n < pc->ndisks; n++)
+        if (pc->disk[n].machine && !strcmp(pc->disk[n].id, id))
             return &pc->disk[n];
-    }
     return NULL;
 }
 

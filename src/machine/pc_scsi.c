@@ -21,7 +21,7 @@ static unsigned fill_scsi(struct pc *pc, struct virtio_scsi_config *cfg)
         if (d->cfg.bus != DISK_SCSI)
             continue;
         BUG_ON(cfg->nunits == VIRTIO_SCSI_TARGETS);
-        d->unit = cfg->nunits;
+        pc_disk_set_place(d, cfg->nunits);
         cfg->unit[cfg->nunits++] =
             (struct scsi_unit_config){.block = d->block,
                                       .cdrom = d->cfg.cdrom,

@@ -111,7 +111,7 @@ static int add_disks(struct usb_bus *bus)
         if (!is_on(d, bus))
             continue;
         rc = usb_msd_new(&pc->msd[n], &cfg);
-        d->unit = bus->used;
+        pc_disk_set_place(d, bus->used);
         name_disk(bus, bus->used, d->boot, sizeof(d->boot));
         if (!rc)
             rc = plug(bus, usb_msd_device(pc->msd[n]));

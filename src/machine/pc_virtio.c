@@ -50,8 +50,7 @@ int pc_virtio_init(struct machine *m, const struct machine_host *host, struct er
         struct pc_disk *d = &pc->disk[n];
         if (d->cfg.bus != DISK_VIRTIO)
             continue;
-        d->unit = unit++;
-        snprintf(d->id, sizeof(d->id), "virtio-hd%u", d->unit);
+        pc_disk_set_place(d, unit++);
         rc = add_blk(m, d, NULL, &place, err);
         if (rc)
             return rc;
