@@ -333,12 +333,13 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
         return err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
     }
     format = node->format ? node->format->name : "raw";
-    if (cfg->snapshot && !cfg->read_only) {
+    if (cfg->snapshot && !cfg->read_only)
         rc = block_snapshot_open(&node, node, err);
-        if (rc) {
-            err_prefix(err, "'%s'", cfg->path);
-            return rc;
-        }
+    else if (cfg->copy_on_read && !cfg->read_only)
+        rc = block_copy_on_read_open(&node, node, err);
+    if (rc) {
+        err_prefix(err, "'%s'", cfg->path);
+        return rc;
     }
     rc = block_new(out, node, WORKERS, lock);
     if (rc)

@@ -171,3 +171,7 @@ must_check int block_raw_temporary(struct block_node **out, u64 size, struct err
    also if it fails. */
 must_check int block_snapshot_open(struct block_node **out, struct block_node *base,
                                    struct err *err);
+/* Over `top`, which may be written: what is read from its backing files is written into it. Owns
+   top also if it fails; is it if it has none. */
+must_check int block_copy_on_read_open(struct block_node **out, struct block_node *top,
+                                       struct err *err);

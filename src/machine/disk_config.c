@@ -49,6 +49,15 @@ static int set_format(struct disk_config *out, const char *name, struct err *err
     return 0;
 }
 
+static int set_copy_on_read(struct disk_config *out, const char *value, struct err *err)
+{
+    int rc = value_switch(&out->copy_on_read, value, err);
+
+    if (rc)
+        err_prefix(err, "copy-on-read");
+    return rc;
+}
+
 /* Keys of virtio disks, by QEMU's names. */
 struct ring_key {
     const char *name;
@@ -134,13 +143,16 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
         out->any_backing = word[8] == 'a';
     else if (!strncmp(word, "format=", 7))
         return set_format(out, word + 7, err);
+    else if (!strncmp(word, "copy-on-read=", 13))
+        return set_copy_on_read(out, word + 13, err);
     else
-        return err_set(err, EINVAL,
-                       "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
-                       "snapshot, iops= and bps= with _rd, _wr and _max and, for virtio, "
-                       "num-queues=, packed=, event_idx=, "
-                       "indirect_desc=",
-                       word);
+        return err_set(
+            err, EINVAL,
+            "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
+            "snapshot, copy-on-read=, iops= and bps= with _rd, _wr and _max and, for virtio, "
+            "num-queues=, packed=, event_idx=, "
+            "indirect_desc=",
+            word);
     return 0;
 }
 
@@ -158,6 +170,10 @@ static int check(struct disk_config *out, struct err *err)
         return err_set(err, EINVAL,
                        "num-queues=, packed=, event_idx= and indirect_desc= go with bus=virtio");
     out->read_only |= out->cdrom;
+    if (out->copy_on_read && (out->read_only || out->snapshot))
+        return err_set(err, EINVAL,
+                       "copy-on-read=on writes into the image, which ro, snapshot and "
+                       "media=cdrom do not allow");
     return 0;
 }
 
@@ -193,6 +209,7 @@ struct block_config disk_other_image(const struct disk_config *d, const char *pa
                                  .any_backing = d->any_backing,
                                  .limits = d->limits,
                                  .read_only = read_only,
+                                 .copy_on_read = d->copy_on_read,
                                  .snapshot = d->snapshot};
 }
 

@@ -34,6 +34,7 @@ struct writer {
     unsigned me;
     u32 from; /* the number of its first write */
     u64 seed;
+    bool reads;
 };
 
 static u32 draw(u64 *seed)
@@ -63,6 +64,16 @@ static void write_one(struct writer *w, u32 number)
     __atomic_store_n(&w->j->done[b], number, __ATOMIC_SEQ_CST);
 }
 
+/* Some units that others may be writing. */
+static void read_some(struct writer *w)
+{
+    u8 buf[4 * UNIT];
+    u64 b = draw(&w->seed) % (BLOCKS - 3);
+
+    if (w->n->ops->read(w->n, b * UNIT, buf, sizeof(buf)))
+        abort();
+}
+
 static void flush(struct writer *w)
 {
     static _Thread_local u32 was[BLOCKS];
@@ -81,6 +92,8 @@ static void *writer(void *opaque)
 
     for (u32 number = w->from;; number++) {
         write_one(w, number);
+        if (w->reads)
+            read_some(w);
         if (!(draw(&w->seed) % RUN_MAX))
             flush(w);
     }
@@ -93,19 +106,25 @@ static const struct kind {
     const char *check;               /* what qemu-img is to say of it; NULL: it cannot */
     bool begun, snapshot;            /* half of it is written before; … and shared */
     bool repair;                     /* before it can be written again */
+    bool copies;                     /* what is behind it is copied when it is read */
 } kinds[] = {
-    {"qcow2", {"cluster_size", "4k"}, "check -q", false, false, false},
-    {"vhdx", {"block_size", "1M"}, "check -q -r all", true, false, false},
-    {"qcow2", {"cluster_size", "512", "refcount_bits", "1"}, "check -q", true, false, false},
-    {"vdi", {NULL}, "check -q", false, false, false},
-    {"qcow2", {"cluster_size", "64k", "extended_l2", "on"}, "check -q", false, false, false},
-    {"vpc", {NULL}, "info", true, false, false},
-    {"qcow2", {"cluster_size", "16k", "compat", "0.10"}, "check -q", true, true, false},
-    {"vmdk", {NULL}, "check -q", false, false, false},
-    {"qcow2", {"cluster_size", "4k", "refcount_bits", "64"}, "check -q", false, false, false},
-    {"parallels", {NULL}, "check -q -r all", false, false, true},
-    {"qcow2", {"cluster_size", "4k"}, "check -q", true, true, false},
-    {"qcow", {NULL}, "info", true, false, false},
+    {"qcow2", {"cluster_size", "4k"}, .check = "check -q"},
+    {"vhdx", {"block_size", "1M"}, .check = "check -q -r all", .begun = true},
+    {"qcow2", {"cluster_size", "512", "refcount_bits", "1"}, .check = "check -q", .begun = true},
+    {"vdi", {NULL}, .check = "check -q"},
+    {"qcow2", {"cluster_size", "64k", "extended_l2", "on"}, .check = "check -q"},
+    {"vpc", {NULL}, .check = "info", .begun = true},
+    {"qcow2",
+     {"cluster_size", "16k", "compat", "0.10"},
+     .check = "check -q",
+     .begun = true,
+     .snapshot = true},
+    {"vmdk", {NULL}, .check = "check -q"},
+    {"qcow2", {"cluster_size", "4k", "refcount_bits", "64"}, .check = "check -q"},
+    {"parallels", {NULL}, .check = "check -q -r all", .repair = true},
+    {"qcow2", {"cluster_size", "4k"}, .check = "check -q", .begun = true, .snapshot = true},
+    {"qcow", {NULL}, .check = "info", .begun = true},
+    {"qcow2", {"cluster_size", "8k"}, .check = "check -q", .begun = true, .copies = true},
 };
 
 static struct block_node *open_image(const char *path, const struct kind *kind, unsigned flags)
@@ -124,10 +143,13 @@ static void child(const char *path, const struct kind *kind, struct journal *j, 
 {
     struct block_node *n = open_image(path, kind, 0);
     struct writer w[THREADS];
+    struct err err;
     pthread_t t;
 
+    if (kind->copies && block_copy_on_read_open(&n, n, &err))
+        abort();
     for (unsigned i = 0; i < THREADS; i++) {
-        w[i] = (struct writer){n, j, i, from, seed * THREADS + i};
+        w[i] = (struct writer){n, j, i, from, seed * THREADS + i, kind->copies};
         if (pthread_create(&t, NULL, writer, &w[i]))
             abort();
     }
@@ -225,21 +247,29 @@ static int check_image(const char *path, const struct kind *kind, struct journal
     return wrong || !kind->repair ? wrong : repair(path, kind);
 }
 
-static void make(const char *path, const struct kind *kind)
+static void create(const char *path, const struct kind *kind, const char *backing)
 {
     struct format_options o = {0};
-    struct block_node *n;
     struct err err;
-    u8 buf[UNIT];
 
     for (unsigned i = 0; i < 4 && kind->options[i]; i += 2)
         if (format_options_add(&o, kind->options[i], kind->options[i + 1], &err))
             abort();
-    if (format_find(kind->format)->create(path, (u64)BLOCKS * UNIT, NULL, NULL, &o, &err)) {
+    if (format_find(kind->format)
+            ->create(path, (u64)BLOCKS * UNIT, backing, backing ? kind->format : NULL, &o, &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
     format_options_free(&o);
+}
+
+static void make(const char *path, const char *base, const struct kind *kind)
+{
+    struct block_node *n;
+    struct err err;
+    u8 buf[UNIT];
+
+    create(path, kind, NULL);
     n = open_image(path, kind, 0);
     for (u32 b = 0; kind->begun && b < BLOCKS / 2; b++) {
         stamp(buf, b, 1);
@@ -251,6 +281,11 @@ static void make(const char *path, const struct kind *kind)
         exit(1);
     }
     node_close(n);
+    if (kind->copies) { /* that was the one behind it */
+        if (rename(path, base))
+            abort();
+        create(path, kind, base);
+    }
 }
 
 int main(int argc, char **argv)
@@ -259,17 +294,18 @@ int main(int argc, char **argv)
     u64 seed = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
     struct journal *j =
         mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    char path[256];
+    char path[256], base[256];
 
     if (!rounds || j == MAP_FAILED)
         return 2;
     snprintf(path, sizeof(path), "%s/kill.image", argv[2]);
+    snprintf(base, sizeof(base), "%s/kill.base", argv[2]);
     for (unsigned i = 0; i < rounds && !failed; i++) {
         const struct kind *kind = &kinds[i / 3 % ARRAY_SIZE(kinds)];
         pid_t pid;
         int status;
         if (!(i % 3)) { /* else it goes on with what was left */
-            make(path, kind);
+            make(path, base, kind);
             memset(j, 0, sizeof(*j));
         }
         pid = fork();
@@ -283,7 +319,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "round %u, %s image %s\n", i, kind->format, path);
     }
     printf("%u rounds, %s\n", rounds, failed ? "failed" : "nothing lost");
-    if (!failed)
+    if (!failed) {
         unlink(path);
+        unlink(base);
+    }
     return failed != 0;
 }

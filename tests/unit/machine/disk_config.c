@@ -83,6 +83,9 @@ static void images(void)
     struct disk_config d = {0};
     struct block_config image;
 
+    CHECK_EQ(disk_parse(&d, "a.img,copy-on-read=on", &err), 0);
+    CHECK(disk_image(&d).copy_on_read);
+    d = (struct disk_config){0};
     CHECK_EQ(disk_parse(&d, "a.img,format=qcow2,backing=any,snapshot", &err), 0);
     image = disk_image(&d);
     CHECK(!strcmp(image.path, "a.img") && !strcmp(image.format, "qcow2"));
@@ -105,6 +108,9 @@ static void refusals(void)
         {",ro", "no file is named", false},
         {"a.img,", "'' is unknown", false},
         {"a.img,ro,", "'' is unknown", false},
+        {"a.img,copy-on-read=maybe", "copy-on-read: ", false},
+        {"a.img,copy-on-read=on,ro", "ro, snapshot and media=cdrom", false},
+        {"a.img,snapshot,copy-on-read=on", "ro, snapshot and media=cdrom", false},
         {"a.img,bus=mca", "bus=mca", false},
         {"a.img,bus=", "bus=: there are ide", false},
         {"a.img,bus=IDE", "bus=IDE", false},
