@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes images of the formats that Domus only reads: make-image.py KIND SOURCE IMAGE
 
-KIND: cloop, bochs, or dmg-zlib, dmg-bzip2, dmg-lzma, dmg-raw, dmg-fork (a resource fork).
+KIND: cloop, bochs, cow-qemu, cow-qemu32, or, over the file "behind", cow-uml2, cow-uml3, cow-uml3-64; or
+dmg-zlib, dmg-bzip2, dmg-lzma, dmg-raw, dmg-fork (a resource fork).
 """
 import base64
 import bz2
@@ -49,6 +50,34 @@ def bochs(data, extent=65536):
     head += b"Growing".ljust(16, b"\0")
     head += struct.pack("<IIIIIIQ", 0x20000, SECTOR, blocks, bitmap, extent, 0, len(data))
     return head.ljust(SECTOR, b"\0") + struct.pack(f"<{blocks}I", *catalog) + body
+
+
+def cow(data, kind):
+    """QEMU's has all sectors but those of zeros; the others have every third."""
+    size, mtime, backing = len(data), 0, b"behind"
+    if kind == "qemu":
+        head = struct.pack(">II1024siIQII", 0x4f4f4f4d, 2, b"", mtime, 0, size, SECTOR, 0)
+    elif kind == "qemu32":
+        head = struct.pack(">II1024siQI", 0x4f4f4f4d, 2, b"", mtime, size, SECTOR)
+    elif kind == "uml2":
+        head = struct.pack(">II4096siQi", 0x4f4f4f4d, 2, backing, mtime, size, SECTOR)
+    elif kind == "uml3":
+        head = struct.pack(">IIIQIII4096s", 0x4f4f4f4d, 3, mtime, size, SECTOR, 4096, 0, backing)
+    else:
+        head = struct.pack(">IIqQIII4096sI", 0x4f4f4f4d, 3, mtime, size, SECTOR, 4096, 0, backing, 0)
+    align = 4096 if kind.startswith("uml3") else SECTOR
+    sectors = -(-size // SECTOR)
+    bits, body = bytearray(-(-sectors // 8)), bytearray()
+    for s in range(sectors):
+        part = data[s * SECTOR:(s + 1) * SECTOR]
+        if any(part) if kind.startswith("qemu") else s % 3 == 0:
+            bits[s // 8] |= 1 << s % 8
+            body += part
+        else:  # what is not in the map does not count
+            body += b"\xee" * len(part)
+    if align > SECTOR:
+        head += bytes(-len(head) % align)
+    return head + bits + bytes(-(len(head) + len(bits)) % align) + body
 
 
 PACK = {
@@ -111,9 +140,10 @@ def main():
     kind, source, image = sys.argv[1:]
     with open(source, "rb") as f:
         data = f.read()
-    made = {"cloop": cloop, "bochs": bochs}.get(kind)
+    name, _, how = kind.partition("-")
+    make = {"cloop": cloop, "bochs": bochs, "cow": cow, "dmg": dmg}[name]
     with open(image, "wb") as f:
-        f.write(made(data) if made else dmg(data, kind.removeprefix("dmg-")))
+        f.write(make(data, how) if how else make(data))
 
 
 main()
