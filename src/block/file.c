@@ -394,12 +394,23 @@ static struct bfile *new_file(const char *path, bool read_only, struct err *err)
     return NULL;
 }
 
-static int open_remote(struct bfile *f, struct err *err)
+static bool is_folder(const char *name)
 {
-    int rc = remote_open_nbd(&f->remote, f->path, f->read_only, err);
+    return !strncmp(name, "fat:", 4);
+}
 
+static int open_remote(struct bfile *f, unsigned flags, struct err *err)
+{
+    bool folder = is_folder(f->path);
+    int rc;
+
+    if (folder && (flags & BFILE_CREATE))
+        return err_set(err, EROFS, "'%s': a folder is a disk to be read only", f->path);
+    rc = folder ? remote_open_fat(&f->remote, f->path, err)
+                : remote_open_nbd(&f->remote, f->path, f->read_only, err);
     if (rc)
         return rc;
+    f->read_only |= folder;
     f->device = true;
     f->size = f->remote->size;
     return 0;
@@ -438,7 +449,8 @@ int bfile_open(struct bfile **out, const char *path, unsigned flags, struct err 
 
     if (!f)
         return -ENOMEM;
-    rc = bfile_is_uri(path) ? open_remote(f, err) : open_host(f, flags, err);
+    rc = bfile_is_uri(path) || is_folder(path) ? open_remote(f, flags, err)
+                                               : open_host(f, flags, err);
     if (rc) {
         bfile_close(f);
         return rc;

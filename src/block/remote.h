@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What another process or machine holds for us in place of a file of this host: bytes, as many as
- * there are. Any thread; ranges are not empty and within `size`. -errno.
+ * What stands in place of a file: bytes, as many as there are, that another process or machine
+ * holds, or that are made when they are read. Any thread; ranges are not empty and within `size`.
+ * -errno.
  */
 #pragma once
 #include "base/base.h"
@@ -29,3 +30,5 @@ struct remote { /* embedded in the client's own structure */
    TLS. */
 must_check int remote_open_nbd(struct remote **out, const char *uri, bool read_only,
                                struct err *err);
+/* fat:[12:|16:|32:][floppy:]FOLDER: a folder of the host as a disk with FAT, to be read only. */
+must_check int remote_open_fat(struct remote **out, const char *name, struct err *err);
