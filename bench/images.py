@@ -10,14 +10,13 @@ import re
 import shutil
 import sys
 
-from machines import output_of, write
+from machines import output_of
 from workloads import LIBRARIES, PARTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST = os.path.join(HERE, "guest")
 SCRIPTS = os.path.join(os.path.dirname(HERE), "scripts")
 LINES = 5000
-UNWANTED = ["i6300esb.ko", "floppy.ko"]  # refuse to load without their devices
 CC = ["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-static", "-s"]
 
 
@@ -67,12 +66,7 @@ class Images:
         self.init()
         self.programs("devices", parts)
         modules, to = os.path.join(os.path.dirname(kernel), "modules"), self.path("devices/modules")
-        os.mkdir(to)
-        with open(os.path.join(modules, "order"), encoding="ascii") as f:
-            order = [name for name in f.read().split() if name not in UNWANTED]
-        for name in order:
-            shutil.copy(os.path.join(modules, name), to)
-        write(os.path.join(to, "order"), "\n".join(order) + "\n")
+        shutil.copytree(modules, to)
         return self.initramfs("devices.cpio", ["init", "devices"])
 
     def programs(self, root, parts):

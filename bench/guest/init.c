@@ -6,6 +6,7 @@
  * "failed …" of those that do; at the end prints "ended NANOSECONDS", and powers off.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -61,7 +62,8 @@ static void run(const char *program)
     fflush(stdout);
 }
 
-/* The kernel of the parts with devices has its drivers in modules. */
+/* The kernel of the parts with devices has its drivers in modules. That a machine lacks the device
+   of one of them is nothing wrong. */
 static void load_modules(void)
 {
     char name[128];
@@ -70,7 +72,7 @@ static void load_modules(void)
         int fd;
         if (chdir("/modules") != 0 || (fd = open(name, O_RDONLY | O_CLOEXEC)) < 0)
             fail(name);
-        if (syscall(SYS_finit_module, fd, "", 0) != 0)
+        if (syscall(SYS_finit_module, fd, "", 0) != 0 && errno != ENODEV)
             printf("failed %s: %m\n", name);
         close(fd);
     }
