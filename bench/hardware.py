@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The devices that the parts `disk`, `net` and `screen` measure, how Domus and QEMU are told of
-them, and the host's ends of them: a TCP peer, a tap interface and a VNC client."""
+"""The devices that the parts `disk`, `net`, `pair` and `screen` measure, how Domus and QEMU are told of
+them, and the host's ends of them: images, an iperf3, a switch, tap interfaces and a VNC client."""
 
+import copy
 import os
 import shutil
 import socket
@@ -11,37 +12,39 @@ import sys
 import threading
 
 from machines import Failed, output_of
+from workloads import CARDS, DISKS
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
                              "tests", "integ"))
 from rfb import Rfb  # noqa: E402
 
 MiB = 1024 * 1024
-# The guest tells the disks by their size, the cards by the last byte of their address.
-DISKS = [("ide", "ide", "raw", 64 * MiB), ("ahci", "ahci", "raw", 80 * MiB),
-         ("virtio", "virtio", "raw", 96 * MiB), ("qcow2", "virtio", "qcow2", 112 * MiB)]
-CARDS = [("e1000", "user"), ("rtl8139", "user"), ("ne2k_pci", "user"), ("pcnet", "user"),
-         ("virtio", "user"), ("e1000", "tap"), ("virtio", "tap")]
+BRIDGE = "domusbench"
+
+
+def tap_possible():
+    return os.geteuid() == 0 and os.path.exists("/dev/net/tun") and shutil.which("ip")
 
 
 class Hardware:
-    """Everything of a kind ("disk", "net", "screen") that a machine is given for one run. With
-    `with`: the host's ends exist meanwhile."""
+    """Everything of a kind ("disk", "net", "pair", "screen") that a machine is given for one run. With
+    `with`: the host's ends exist meanwhile. Of a pair, server() is what the other machine is given."""
 
-    def __init__(self, kinds, directory):
-        self.kinds, self.directory = kinds, directory
+    def __init__(self, kind, directory, domus):
+        self.kind, self.directory, self.program = kind, directory, domus
+        self.serves = False
         self.ends = []
-        self.cards, self.peer, self.viewer = [], None, None
+        self.disks = DISKS if kind == "disk" else {}
+        self.cards, self.port, self.viewer = [], 5201, None
 
     def __enter__(self):
         try:
-            if "disk" in self.kinds:
-                for name, _, disk_format, size in DISKS:
-                    make_disk(self.disk(name), disk_format, size)
-            if "net" in self.kinds:
+            for name, disk in self.disks.items():
+                make_disk(self.disk(name), disk)
+            if self.kind in CARDS:
                 self.open_network()
-            if "screen" in self.kinds:
-                self.viewer = Viewer(os.path.join(self.directory, "vnc"))
+            if self.kind == "screen":
+                self.viewer = Viewer(self.path("vnc"))
                 self.ends.append(self.viewer)
         except BaseException:
             self.__exit__()
@@ -52,135 +55,148 @@ class Hardware:
         for end in reversed(self.ends):
             end.close()
 
+    def server(self):
+        other = copy.copy(self)
+        other.serves = True
+        return other
+
+    def await_server(self, run):
+        """Until there is what the client's cable is put in."""
+        while not os.path.exists(self.path("cable")):
+            if not run.more():
+                raise run.failed("ended early")
+
     def open_network(self):
-        tap = os.geteuid() == 0 and os.path.exists("/dev/net/tun") and shutil.which("ip")
-        if tap:
-            self.ends += [Tap(n) for n, (_, end) in enumerate(CARDS) if end == "tap"]
-        self.cards = [card for card in CARDS if tap or card[1] != "tap"]
-        self.peer = Peer()
-        self.ends.append(self.peer)
+        self.cards = [card for card in CARDS[self.kind] if card[2] != "tap" or tap_possible()]
+        if self.kind == "net":
+            self.port = free_port()
+            self.ends.append(Process(["iperf3", "-s", "-p", str(self.port)]))
+        else:
+            self.ends.append(Process([self.program, "switch", self.path("switch"), "run"]))
+            if tap_possible():
+                self.ends.append(Interface(BRIDGE, ["link", "add", BRIDGE, "type", "bridge"]))
+        for n, (_, _, end, _) in enumerate(self.cards):
+            for other in [self, self.server()][:1 + (self.kind == "pair")] if end == "tap" else []:
+                self.ends.append(Tap(other.tap(n), None if self.kind == "pair" else address(n, 1)))
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
 
     def disk(self, name):
-        return os.path.join(self.directory, f"{name}.img")
+        return self.path(f"disks/{name}")
+
+    def mac(self, n):
+        return f"52:54:00:be:{self.serves:02x}:{n + 1:02x}"
+
+    def tap(self, n):
+        return f"{BRIDGE}{n}{'s' if self.serves else ''}"
 
     def append(self):
         """What the programs have to know, for the kernel's command line."""
-        if not self.peer:
-            return []
-        tap = ["tap=1"] if any(end == "tap" for _, end in self.cards) else []
-        return [f"port={self.peer.port}"] + tap
+        words = ["server=1", "quiet"] if self.serves else []
+        if self.disks:
+            words.append("disks=" + ",".join(f"{name}:{d.size}" for name, d in self.disks.items()))
+        if self.cards:
+            lines = []
+            for n, (name, _, end, _) in enumerate(self.cards):
+                own, peer = [address(n, 2), address(n, 1)][::-1 if self.serves else 1]
+                if end == "user":
+                    own, peer = "10.0.2.15", "10.0.2.2"
+                lines.append(f"{name}/{n + 1:02x}/{own}/{peer}")
+            words += [f"port={self.port}", "cards=" + ",".join(lines)]
+        return words
 
     def domus(self):
         words = ["--machine", "pc"]
-        if "disk" in self.kinds:
-            for name, bus, disk_format, _ in DISKS:
-                snapshot = "" if bus == "virtio" else ",snapshot"
-                words += ["--disk", f"{self.disk(name)},bus={bus},format={disk_format}{snapshot}"]
-        for n, (model, end) in enumerate(self.cards):
-            interface = f",ifname={tap_name(n)}" if end == "tap" else ""
-            words += ["--net", f"{end}{interface},model={model},mac={mac(n)}"]
+        for name, d in self.disks.items():
+            words += ["--disk", f"{self.disk(name)},bus={d.controller},format={d.format}"]
+        for n, (_, model, end, _) in enumerate(self.cards):
+            side = "listen" if self.serves else "connect"
+            net = {"user": "user", "tap": f"tap,ifname={self.tap(n)}",
+                   "socket": f"socket,{side}=unix:{self.path('cable')}",
+                   "switch": f"switch={self.path('switch')}"}[end]
+            words += ["--net", f"{net},model={model},mac={self.mac(n)}"]
         if self.viewer:
             words += ["--vga", "std", "--display", f"vnc=unix:{self.viewer.path}"]
         return words
 
     def qemu(self):
-        words = []
-        if "disk" in self.kinds:
-            words += ["-device", "ahci,id=ahci"]
-            for name, bus, disk_format, _ in DISKS:
-                snapshot = "off" if bus == "virtio" else "on"
-                device = "virtio-blk-pci" if bus == "virtio" else f"ide-hd,bus={bus}.0"
-                words += ["-drive", f"id={name},if=none,format={disk_format},snapshot={snapshot},"
-                          f"file={self.disk(name)}", "-device", f"{device},drive={name}"]
-        for n, (model, end) in enumerate(self.cards):
-            interface = f",ifname={tap_name(n)},script=no,downscript=no" if end == "tap" else ""
+        words = ["-device", "ahci,id=ahci"] if self.disks else []
+        for name, d in self.disks.items():
+            device = "virtio-blk-pci" if d.controller == "virtio" else f"ide-hd,bus={d.controller}.0"
+            words += ["-drive", f"id={name},if=none,format={d.format},file={self.disk(name)}",
+                      "-device", f"{device},drive={name}"]
+        stream = "stream,addr.type=unix,addr.path="
+        for n, (_, model, end, _) in enumerate(self.cards):
+            net = {"user": "user", "tap": f"tap,ifname={self.tap(n)},script=no,downscript=no",
+                   "socket": f"{stream}{self.path('cable')},server={'on' if self.serves else 'off'}",
+                   "switch": f"{stream}{self.path('switch')}/port-any,server=off"}[end]
             model = "virtio-net-pci" if model == "virtio" else model
-            words += ["-netdev", f"{end},id=net{n}{interface}",
-                      "-device", f"{model},netdev=net{n},mac={mac(n)}"]
+            words += ["-netdev", f"{net},id=net{n}",
+                      "-device", f"{model},netdev=net{n},mac={self.mac(n)}"]
         if self.viewer:
             words += ["-vga", "std", "-display", f"vnc=unix:{self.viewer.path}"]
         return words
 
 
-def mac(n):
-    return f"52:54:00:be:00:{n + 1:02x}"
+def address(n, host):
+    return f"10.{9 + n}.0.{host}"
 
 
-def make_disk(path, disk_format, size):
-    """With data in it: a hole is read in another way."""
-    if os.path.exists(path):
-        return
-    block = os.urandom(MiB)
-    with open(path, "wb") as f:
-        for _ in range(size // MiB):
-            f.write(block)
-    if disk_format != "raw":
-        os.rename(path, path + ".raw")
-        output_of(["qemu-img", "convert", "-f", "raw", "-O", disk_format, path + ".raw", path])
-        os.remove(path + ".raw")
+def free_port():
+    with socket.create_server(("0.0.0.0", 0)) as s:
+        return s.getsockname()[1]
 
 
-def tap_name(n):
-    return f"domusbench{n}"
+class Process:
+    """One of the host that machines need."""
+
+    def __init__(self, words):
+        self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
 
 
-class Tap:
-    """That of card n. The host has the first address of a network of its own."""
+class Interface:
+    """One of the host's network, made by a command of ip."""
 
-    def __init__(self, n):
-        self.name = tap_name(n)
-        address = f"10.{9 + n - first_tap()}.0.1/24"
-        output_of(["ip", "tuntap", "add", self.name, "mode", "tap"])
-        output_of(["ip", "address", "add", address, "dev", self.name])
-        output_of(["ip", "link", "set", self.name, "up"])
+    def __init__(self, name, words):
+        self.name = name
+        output_of(["ip", *words])
+        output_of(["ip", "link", "set", name, "up"])
 
     def close(self):
         subprocess.run(["ip", "link", "delete", self.name], check=False, capture_output=True)
 
 
-def first_tap():
-    return [end for _, end in CARDS].index("tap")
+class Tap(Interface):
+    """With an address of the host's, or in the bridge."""
+
+    def __init__(self, name, own):
+        super().__init__(name, ["tuntap", "add", name, "mode", "tap"])
+        output_of(["ip", "address", "add", f"{own}/24", "dev", name] if own else
+                  ["ip", "link", "set", name, "master", BRIDGE])
 
 
-class Peer:
-    """The other end of the guest's connections. A request is 'S', with a MiB behind it that is
-    answered by a byte, or 'R', which is answered by a MiB, or 'P', which is by a byte."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("0.0.0.0", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:  # closed
-                return
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    @staticmethod
-    def serve(connection):
-        data, room = bytes(MiB), bytearray(MiB)
-        with connection:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            try:
-                while (request := connection.recv(1)):
-                    if request in b"RP":
-                        connection.sendall(data if request == b"R" else b".")
-                        continue
-                    view = memoryview(room)
-                    while view:
-                        n = connection.recv_into(view)
-                        if not n:
-                            return
-                        view = view[n:]
-                    connection.sendall(b".")
-            except OSError:  # the machine was killed
-                return
-
-    def close(self):
-        self.listener.close()
+def make_disk(path, disk):
+    """With data in it: a hole is read in another way. One that is to be read from where it is kept is
+    not left in memory."""
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        block = os.urandom(MiB)
+        with open(path, "wb") as f:
+            for _ in range(disk.size):
+                f.write(block)
+        if disk.format != "raw":
+            os.rename(path, path + ".raw")
+            output_of(["qemu-img", "convert", "-f", "raw", "-O", disk.format, path + ".raw", path])
+            os.remove(path + ".raw")
+    if "cold" in disk.patterns:
+        with open(path, "rb") as f:
+            os.fsync(f.fileno())
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class Viewer:

@@ -10,13 +10,25 @@ import re
 import shutil
 import sys
 
-from machines import output_of
-from workloads import LIBRARIES, PARTS
+from machines import output_of, write
+from workloads import FIO, LIBRARIES, PARTS, TOOLS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GUEST = os.path.join(HERE, "guest")
 SCRIPTS = os.path.join(os.path.dirname(HERE), "scripts")
 LINES = 5000
+FIO_GLOBAL = """\
+[global]
+ioengine=libaio
+direct=${DIRECT}
+invalidate=0
+norandommap=1
+allow_file_create=0
+stonewall
+thread=1
+disk_util=0
+clocksource=clock_gettime
+"""
 CC = ["gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-static", "-s"]
 
 
@@ -57,25 +69,39 @@ class Images:
         if "compile" in parts:
             make_source(os.path.join(bench, "source.c"), LINES)
             make_source(os.path.join(bench, "small.c"), LINES // 20)
-            copy_gcc(self.path("gcc"))
+            # Where they are on the host, because the driver looks for the others there.
+            cc1 = output_of(["gcc", "-print-prog-name=cc1"]).strip()
+            copy_programs(self.path("gcc"), ["gcc", "as", cc1])
             roots.append("gcc")
         return self.initramfs("work.cpio", roots), bench
 
-    def with_devices(self, parts, kernel):
-        """The same with the drivers that the kernel has as modules."""
+    def with_devices(self, part, kernel, works):
+        """The same of one part, with the drivers that the kernel has as modules."""
         self.init()
-        self.programs("devices", parts)
-        modules, to = os.path.join(os.path.dirname(kernel), "modules"), self.path("devices/modules")
-        shutil.copytree(modules, to)
-        return self.initramfs("devices.cpio", ["init", "devices"])
+        root = f"devices-{part}"
+        bench = self.programs(root, [part])
+        if part == "disk":
+            write(os.path.join(bench, "disk.fio"), fio_jobs(works))
+        for program in PARTS[part].programs:
+            copy_programs(self.path(root), TOOLS.get(program, []))
+        shutil.copytree(os.path.join(os.path.dirname(kernel), "modules"), self.path(root, "modules"))
+        return self.initramfs(f"{root}.cpio", ["init", root])
+
+    def native_disks(self, works):
+        """What the host runs on the files themselves, in the directory."""
+        shutil.copy(os.path.join(GUEST, "disk"), self.directory)
+        write(self.path("disk.fio"), fio_jobs([w for w in works if not w.startswith("qcow2-")]))
 
     def programs(self, root, parts):
-        """Compiles those of the parts; the directory they are in."""
+        """Those of the parts, compiled if need be; the directory they are in."""
         bench = self.path(root, "bench")
         os.makedirs(bench)
         for part in parts:
             for program in PARTS[part].programs:
-                compile_program(program, bench)
+                if program in TOOLS:
+                    shutil.copy(os.path.join(GUEST, program), bench)
+                else:
+                    compile_program(program, bench)
         return bench
 
     def initramfs(self, name, roots):
@@ -95,13 +121,20 @@ def make_source(path, lines):
         f.write(text)
 
 
-def copy_gcc(root):
-    """The driver, the compiler and the assembler, where they are on the host, because the driver
-    looks for the others there; and the libraries of all three."""
-    programs = [shutil.which("gcc"), shutil.which("as"),
-                output_of(["gcc", "-print-prog-name=cc1"]).strip()]
-    files = set(programs)
-    for program in programs:
+def fio_jobs(works):
+    """fio's description of these, one after the other, on what is in disks/."""
+    text = FIO_GLOBAL
+    for work in works:
+        name, pattern = work.split("-", 1)
+        options = FIO[pattern][0].replace(" ", "\n")
+        text += f"[{work}]\nfilename=disks/{name}\n{options}\n"
+    return text if works else ""
+
+
+def copy_programs(root, names):
+    """With their libraries, all where they are on the host."""
+    files = {shutil.which(name) or name for name in names}
+    for program in list(files):
         # "libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x…)", or the dynamic linker's path alone
         files.update(re.findall(r"(/\S+) \(0x", output_of(["ldd", program])))
     for path in files:

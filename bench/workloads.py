@@ -6,8 +6,10 @@ MACHINES = ["domus", "qemu", "bochs"]
 NATIVE = "native"
 TITLES = {"domus": "Domus", "qemu": "QEMU", "bochs": "Bochs", NATIVE: "native"}
 
-# The programs that need more than the C library, and what they are linked with.
+# The programs that need more than the C library, and what they are linked with; the scripts, and what
+# they run.
 LIBRARIES = {"lua": ["-llua5.4", "-lm"], "zlib": ["-lz"], "smp": ["-lz", "-pthread"]}
+TOOLS = {"disk": ["fio"], "net": ["iperf3"]}
 
 
 class Part:
@@ -28,9 +30,63 @@ def in_linux(title, programs, works, cpus=1, mean=None):
                 programs, cpus, works, mean)
 
 
-def with_devices(kind, title, works):
-    return Part(title + "; a ratio below 1 is faster", ["domus", "qemu"], [("domus", "qemu")],
-                [kind], 1, works, devices=kind)
+def with_devices(kind, title, works, machines=None, pairs=None, program=None):
+    return Part(title + "; a ratio below 1 is faster", machines or ["domus", "qemu"],
+                pairs or [("domus", "qemu")], [program or kind], 1, works, devices=kind)
+
+
+class Disk:
+    """controller and format: of the machine's disk. A guest tells it by its size in MiB, which no other
+    has. patterns: of FIO, what is measured."""
+
+    def __init__(self, title, controller, disk_format, size, patterns):
+        self.title, self.controller, self.format = title, controller, disk_format
+        self.size, self.patterns = size, patterns
+
+
+# What fio does, and its title. Where a time is given, it goes on for so long, in memory of the host; the
+# others go over the disk once, and to where it is kept.
+TIMED = "time_based=1 ramp_time=500ms runtime=1500ms"
+FIO = {
+    "sequential": (f"rw=read bs=1m {TIMED}", "1 MiB in a row"),
+    "sequential-write": (f"rw=write bs=1m {TIMED}", "1 MiB written in a row"),
+    "random": (f"rw=randread bs=4k {TIMED}", "4 KiB anywhere"),
+    "random-32": (f"rw=randread bs=4k iodepth=32 {TIMED}", "4 KiB anywhere, 32 at once"),
+    "random-write": (f"rw=randwrite bs=4k {TIMED}", "4 KiB written anywhere"),
+    "random-write-32": (f"rw=randwrite bs=4k iodepth=32 {TIMED}",
+                        "4 KiB written anywhere, 32 at once"),
+    "cold": ("rw=read bs=1m invalidate=1", "1 MiB in a row, not in memory of the host"),
+    "flushed": ("rw=write bs=1m end_fsync=1", "1 MiB written in a row, and flushed at the end"),
+}
+ALL = [name for name in FIO if "time" in FIO[name][0]]
+DISKS = {
+    "ide": Disk("IDE", "ide", "raw", 64, ["sequential", "random"]),
+    "ahci": Disk("AHCI", "ahci", "raw", 80, ["sequential", "random"]),
+    "virtio": Disk("virtio", "virtio", "raw", 96, ALL),
+    "qcow2": Disk("virtio, qcow2", "virtio", "qcow2", 112, ALL),
+    "disk": Disk("virtio", "virtio", "raw", 512, ["cold", "flushed"]),
+}
+DISK_WORKS = {f"{name}-{pattern}": f"{disk.title}, {FIO[pattern][1]}"
+              for name, disk in DISKS.items() for pattern in disk.patterns}
+
+# By part: name, model, what it is connected to, title. Of a pair, "tap" are ports of a bridge.
+CARDS = {
+    "net": [("e1000", "e1000", "user", "e1000, user"),
+            ("rtl8139", "rtl8139", "user", "RTL8139, user"),
+            ("ne2000", "ne2k_pci", "user", "NE2000, user"),
+            ("pcnet", "pcnet", "user", "PCnet, user"),
+            ("virtio", "virtio", "user", "virtio, user"),
+            ("tap", "e1000", "tap", "e1000, tap"),
+            ("virtio-tap", "virtio", "tap", "virtio, tap")],
+    "pair": [("socket", "virtio", "socket", "virtio, socket"),
+             ("switch", "virtio", "switch", "virtio, switch"),
+             ("bridge", "virtio", "tap", "virtio, taps in a bridge")],
+}
+
+
+def card_works(part):
+    return {f"{name}-{work}": f"{title}: {text}" for name, _, _, title in CARDS[part]
+            for work, text in (("send", "send"), ("receive", "receive"), ("ping", "a ping"))}
 
 
 def with_cpu_time(works):
@@ -81,40 +137,13 @@ PARTS = {
         "futex": "futex, there and back",
         "4-sorts": "merge sort by 4 threads",
     }, cpus=4),
-    "disk": with_devices("disk", "Disks, past the guest's cache", {
-        "ide-sequential": "IDE, 1 MiB in a row",
-        "ide-random": "IDE, 4 KiB anywhere",
-        "ahci-sequential": "AHCI, 1 MiB in a row",
-        "ahci-random": "AHCI, 4 KiB anywhere",
-        "virtio-sequential": "virtio, 1 MiB in a row",
-        "virtio-random": "virtio, 4 KiB anywhere",
-        "virtio-random-32": "virtio, 4 KiB anywhere, 32 at once",
-        "virtio-write": "virtio, 4 KiB written anywhere",
-        "virtio-write-32": "virtio, 4 KiB written anywhere, 32 at once",
-        "qcow2-sequential": "virtio, qcow2, 1 MiB in a row",
-        "qcow2-random": "virtio, qcow2, 4 KiB anywhere",
-        "qcow2-random-32": "virtio, qcow2, 4 KiB anywhere, 32 at once",
-        "qcow2-write": "virtio, qcow2, 4 KiB written anywhere",
-        "qcow2-write-32": "virtio, qcow2, 4 KiB written anywhere, 32 at once",
-    }),
-    "net": with_devices("net", "Network: 1 MiB by TCP, from the guest (send) or to it", {
-        "e1000-send": "e1000, user: send",
-        "e1000-receive": "e1000, user: receive",
-        "rtl8139-send": "RTL8139, user: send",
-        "rtl8139-receive": "RTL8139, user: receive",
-        "ne2000-send": "NE2000, user: send",
-        "ne2000-receive": "NE2000, user: receive",
-        "pcnet-send": "PCnet, user: send",
-        "pcnet-receive": "PCnet, user: receive",
-        "virtio-send": "virtio, user: send",
-        "virtio-receive": "virtio, user: receive",
-        "virtio-ping": "virtio, user: a byte there and back",
-        "tap-send": "e1000, tap: send",
-        "tap-receive": "e1000, tap: receive",
-        "virtio-tap-send": "virtio, tap: send",
-        "virtio-tap-receive": "virtio, tap: receive",
-        "virtio-tap-ping": "virtio, tap: a byte there and back",
-    }),
+    "disk": with_devices("disk", "Disks; native: the same file by a process of the host", DISK_WORKS,
+                         machines=[NATIVE, "domus", "qemu"],
+                         pairs=[("domus", NATIVE), ("domus", "qemu")]),
+    "net": with_devices("net", "Network: 1 MiB by TCP, from the guest (send) or to it",
+                        card_works("net")),
+    "pair": with_devices("pair", "Network between two machines: 1 MiB by TCP", card_works("pair"),
+                         program="net"),
     "img": Part("domus img and qemu-img, on the host; a ratio below 1 is faster",
                 ["domus", "qemu"], [("domus", "qemu")], works=with_cpu_time({
                     "raw-qcow2": "convert raw to qcow2, 2 of 4 GiB",
