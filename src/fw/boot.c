@@ -65,7 +65,7 @@ static int not_a_kernel(const struct boot_image *image, struct err *err)
                    image->path);
 }
 
-static int load_image(struct loader *ld, struct err *err)
+int loader_load(struct loader *ld, struct err *err)
 {
     struct multiboot_header header;
 
@@ -93,7 +93,7 @@ int boot_load_image(struct boot_state *out, struct mem *mem, const struct boot_o
     e820_build(&ld.map, mem);
     place_init(&ld.place, &ld.map);
     rc = tables_write(&ld.rsdp, mem, plat, err);
-    return rc ? rc : load_image(&ld, err);
+    return rc ? rc : loader_load(&ld, err);
 }
 
 int boot_load(struct boot_state *out, struct mem *mem, const struct boot_options *opt,

@@ -8,6 +8,7 @@
 #include "base/le.h"
 #include "fw/linux.h"
 #include "fw/loader.h"
+#include "fw/optrom.h"
 #include "os/file.h"
 
 #include <errno.h>
@@ -35,8 +36,6 @@ enum { /* keys */
 #define HEAP_END   0xfde0u /* of SETUP_AT's segment, less 200h as the protocol has it */
 #define FILE_MAX   (2 * GiB)
 
-#define FIRMWARE_ROOM (256 * KiB) /* at the end of RAM, for its tables */
-
 extern const u8 linuxboot_rom[], linuxboot_rom_end[];
 
 static int add(struct fwcfg *f, u16 addr_key, u32 addr, u16 size_key, u16 data_key,
@@ -47,29 +46,6 @@ static int add(struct fwcfg *f, u16 addr_key, u32 addr, u16 size_key, u16 data_k
     if (!rc)
         rc = fwcfg_add_i32(f, size_key, (u32)n);
     return rc ? rc : fwcfg_add_bytes(f, data_key, data, n);
-}
-
-static u8 checksum(const u8 *p, size_t n)
-{
-    u8 sum = 0;
-
-    while (n--)
-        sum += *p++;
-    return (u8)-sum;
-}
-
-static int add_rom(struct fwcfg *f)
-{
-    size_t size = (size_t)(linuxboot_rom_end - linuxboot_rom);
-    u8 rom[2048];
-    u8 *pnp;
-
-    BUG_ON(size > sizeof(rom));
-    memcpy(rom, linuxboot_rom, size);
-    pnp = rom + le16(rom + 0x1a);
-    pnp[9] = checksum(pnp, 32);
-    rom[size - 1] = checksum(rom, size);
-    return fwcfg_add_file(f, "genroms/linuxboot.bin", rom, size);
 }
 
 static int check_cmdline(const struct linux_image *li, const char *append, struct err *err)
@@ -129,25 +105,22 @@ static int add_kernel(struct fwcfg *f, const struct linux_image *li, const char 
     if (!rc)
         rc = add(f, INITRD_ADDR, initrd_at, INITRD_SIZE, INITRD_DATA, initrd, initrd_size);
     free(setup);
-    return rc ? rc : add_rom(f);
+    return rc ? rc : optrom_add(f, linuxboot_rom, linuxboot_rom_end);
 }
 
-static int add_files(struct fwcfg *f, const struct boot_options *opt, struct boot_image *kernel,
-                     u64 low, struct err *err)
+int linux_rom_add(struct fwcfg *f, const struct boot_options *opt, const struct boot_image *kernel,
+                  u64 low, struct err *err)
 {
     struct linux_image li;
     u8 *initrd = NULL;
     size_t initrd_size = 0;
     u32 initrd_at = 0;
     u16 vid_mode = 0;
-    int rc;
+    int rc = linux_parse(&li, kernel, err);
 
-    if (!linux_match(kernel))
-        return err_set(err, ENOEXEC,
-                       "%s: no Linux bzImage, which is what firmware can boot; other kernels need "
-                       "--machine micro",
-                       kernel->path);
-    rc = linux_parse(&li, kernel, err);
+    if (!rc && opt->nmodules)
+        rc = err_set(err, EINVAL, "%s: a Linux bzImage takes no modules; use --initrd",
+                     kernel->path);
     if (!rc)
         rc = check_cmdline(&li, opt->append, err);
     if (!rc) {
@@ -163,18 +136,5 @@ static int add_files(struct fwcfg *f, const struct boot_options *opt, struct boo
         rc = rc ? err_set(err, -rc, "fw_cfg: cannot add the kernel: %s", strerror(-rc)) : 0;
     }
     free(initrd);
-    return rc;
-}
-
-int linux_rom_add(struct fwcfg *f, const struct boot_options *opt, u64 low, struct err *err)
-{
-    struct boot_image kernel = {.path = opt->kernel};
-    u8 *data = NULL;
-    int rc = file_read_all(opt->kernel, &data, &kernel.size, FILE_MAX, err);
-
-    kernel.data = data;
-    if (!rc)
-        rc = add_files(f, opt, &kernel, low, err);
-    free(data);
     return rc;
 }

@@ -4,10 +4,7 @@
 #include "dev/fwcfg.h"
 #include "fw/boot.h"
 
-/* The firmware's name for it, for the boot order. */
-#define LINUX_ROM_PATH "/rom@genroms/linuxboot.bin"
-
-/* Adds opt's kernel, initrd and command line, and the option ROM that boots them. `low` is the end
-   of RAM below 4 GiB. -errno with a message that names the file. */
-must_check int linux_rom_add(struct fwcfg *f, const struct boot_options *opt, u64 low,
-                             struct err *err);
+/* Adds the bzImage `kernel`, opt's initrd and command line, and the option ROM that boots them.
+   `low` is the end of RAM below 4 GiB. -errno with a message that names the file. */
+must_check int linux_rom_add(struct fwcfg *f, const struct boot_options *opt,
+                             const struct boot_image *kernel, u64 low, struct err *err);

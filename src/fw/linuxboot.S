@@ -1,54 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An option ROM that boots a Linux kernel from fw_cfg: a Bootstrap Entry Vector (BIOS Boot
- * Specification 1.01, section 3.3) in a Plug and Play expansion header (PnP BIOS 1.0a, appendix B).
- * Firmware has set the machine up by then, and the kernel's own real-mode code asks it for the
- * memory map and the video mode, as with any boot loader.
+ * An option ROM that boots a Linux kernel from fw_cfg. Firmware has set the machine up by then, and
+ * the kernel's own real-mode code asks it for the memory map and the video mode, as with any boot
+ * loader.
  *
  * Each of the items setup, command line, kernel and initrd is three keys: where, how many bytes,
- * and the bytes, which one DMA transfer brings (fw_cfg's interface: QEMU's docs/specs/fw_cfg).
- * linux_rom.c fills in the checksums.
+ * and the bytes, which one DMA transfer brings.
  */
-        .section .rodata
-        .code16
-        .globl  linuxboot_rom
-        .globl  linuxboot_rom_end
-        .balign 16
-linuxboot_rom:
-        .byte   0x55, 0xaa
-        .byte   (rom_end - linuxboot_rom) / 512
-        jmp     init
-        .org    linuxboot_rom + 0x18
-        .word   0                               /* no PCI data structure */
-        .word   pnp - linuxboot_rom
+#include "fw/optrom.inc"
 
-        .balign 16
-pnp:    .ascii  "$PnP"
-        .byte   1, 2                            /* version; length in 16 bytes */
-        .word   0                               /* no other header */
-        .byte   0
-        .byte   0                               /* checksum */
-        .long   0
-        .word   maker - linuxboot_rom
-        .word   product - linuxboot_rom
-        .byte   0, 0, 0                         /* device type */
-        .byte   0
-        .word   0                               /* no boot connection vector */
-        .word   0
-        .word   boot - linuxboot_rom            /* bootstrap entry vector */
-        .word   0
-        .word   0
-
-maker:  .asciz  "Domus"
-product: .asciz "Linux kernel (--kernel)"
-
-        /* Nothing to prepare. AX 20h: an IPL device is attached. */
-init:   mov     $0x20, %ax
-        lret
-
-#define PORT_SELECT 0x510
-#define PORT_DATA   0x511
-#define PORT_DMA    0x518                       /* its low half; big-endian */
+        rom_begin linuxboot_rom, "Linux kernel (--kernel)"
 
         /* A 32-bit item -> EAX. Key in AX. */
 item32: mov     $PORT_SELECT, %dx
@@ -67,17 +28,17 @@ bring:  mov     %si, %ax
         test    %eax, %eax
         jz      2f
         bswap   %eax
-        mov     %eax, 4(%bp)
+        mov     %eax, DMA_LENGTH(%bp)
         mov     %di, %ax
         call    item32
         bswap   %eax
-        mov     %eax, 12(%bp)
-        movl    $0, 8(%bp)
+        mov     %eax, DMA_ADDRESS + 4(%bp)
+        movl    $0, DMA_ADDRESS(%bp)
         movzwl  %bx, %eax
         shl     $16, %eax
-        or      $0x0a, %al                      /* select and read */
+        or      $DMA_SELECT | DMA_READ, %al
         bswap   %eax
-        mov     %eax, 0(%bp)
+        mov     %eax, DMA_CONTROL(%bp)
         xor     %eax, %eax
         mov     %ss, %ax
         shl     $4, %eax
@@ -86,18 +47,13 @@ bring:  mov     %si, %ax
         bswap   %eax
         mov     $PORT_DMA, %dx
         out     %eax, %dx
-1:      mov     0(%bp), %eax                    /* 0 when done */
+1:      mov     DMA_CONTROL(%bp), %eax          /* 0 when done */
         bswap   %eax
-        test    $1, %al
+        test    $DMA_ERROR, %al
         jnz     failed
         test    %eax, %eax
         jnz     1b
 2:      ret
-
-failed: mov     $0x0e21, %ax                    /* "!", and back to the BIOS for the next device */
-        xor     %bx, %bx
-        int     $0x10
-        int     $0x18
 
 boot:   cli
         cld
@@ -142,8 +98,4 @@ boot:   cli
         xor     %edi, %edi
         xor     %ebp, %ebp
         lret
-        .org    linuxboot_rom + 511
-        .byte   0                               /* checksum */
-rom_end:
-linuxboot_rom_end:
-        .section .note.GNU-stack, "", @progbits
+        rom_end linuxboot_rom, 512

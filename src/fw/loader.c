@@ -76,6 +76,11 @@ int loader_gdt(struct loader *ld, u8 mode, struct err *err)
     return 0;
 }
 
+unsigned loader_map_room(const struct loader *ld)
+{
+    return ld->late ? LATE_ROOM : ld->map.n;
+}
+
 #define ENTRIES      512u /* in a table of 64-bit paging */
 #define LARGE_PAGE   (2 * MiB)
 #define PTE_TABLE    (PTE_P | PTE_W)

@@ -13,6 +13,22 @@
 #define LOADER_DS 0x18
 #define LOADER_TR 0x20
 
+/*
+ * What is known only once firmware has run, which then has it filled in (kernel_rom.c). Addresses
+ * in guest memory; 0 for what the protocol does not have.
+ */
+struct loader_late {
+    u32 map;    /* of the first entry's base, length and type, LATE_STRIDE from entry to entry */
+    u32 room;   /* for so many entries */
+    u32 length; /* of the map's: a u32, … */
+    u32 unit;   /* … for which each entry counts as much */
+    u32 memory; /* two u32: KiB of base memory, and of what starts at 1 MiB */
+    u32 rsdp;   /* a u32, for the low half of the address */
+};
+
+#define LATE_STRIDE 24u
+#define LATE_ROOM   64u
+
 struct loader {
     struct mem *mem;
     const struct boot_options *opt;
@@ -21,6 +37,7 @@ struct loader {
     struct place place;
     gpa_t rsdp;
     struct boot_state *out;
+    struct loader_late *late; /* NULL if all is known now */
 };
 
 struct loader_module {
@@ -41,6 +58,8 @@ must_check int loader_put_text(struct loader *ld, const char *a, const char *b, 
                                gpa_t *at, struct err *err);
 /* The GDT of a mode, with the out-> fields that go with it. */
 must_check int loader_gdt(struct loader *ld, u8 mode, struct err *err);
+/* How many entries of the memory map there must be room for; not more than LATE_ROOM. */
+unsigned loader_map_room(const struct loader *ld);
 /* Page tables that map RAM below 512 GiB to itself, by 2 MiB pages, and out->cr3. */
 must_check int loader_identity_map(struct loader *ld, struct err *err);
 /* Reads a file and puts it, page-aligned, above what lies below 4 GiB already; `args` may be
@@ -49,6 +68,9 @@ must_check int loader_module(struct loader *ld, struct loader_modules *mods, con
                              const char *args, struct err *err);
 /* All of opt->modules. */
 must_check int loader_modules(struct loader *ld, struct loader_modules *mods, struct err *err);
+
+/* Recognises ld->image and loads it by its protocol. */
+must_check int loader_load(struct loader *ld, struct err *err);
 
 /* The protocols. *_match looks only at the image. */
 struct elf;

@@ -3,8 +3,8 @@
  * Multiboot Specification 0.6.96 (version 1 headers): ELF files of 32 and 64 bits (both entered
  * in 32-bit mode) and files with load addresses in the header, which win over ELF's. Modules are
  * always page-aligned, memory information is always given. Left out: symbol tables, drives,
- * the configuration table, APM. A wish for a video mode is accepted and, as there is no display,
- * answered with no mode information.
+ * the configuration table, APM. A wish for a video mode is accepted and answered with no mode
+ * information.
  */
 #include "fw/multiboot.h"
 #include "base/le.h"
@@ -24,6 +24,9 @@
 #define INFO_LEN     116
 #define MODULE_LEN   16
 #define MMAP_LEN     24 /* its own size field included */
+
+#define INFO_MEM_LOWER 4 /* and mem_upper */
+#define INFO_MMAP_LEN  44
 
 #define INFO_MEMORY  BIT(0)
 #define INFO_CMDLINE BIT(2)
@@ -168,15 +171,26 @@ static int put_modules(struct loader *ld, const struct loader_modules *mods, gpa
 
 static int put_mmap(struct loader *ld, gpa_t *at, struct err *err)
 {
-    u8 table[E820_MAX * MMAP_LEN] = {0};
+    u8 table[LATE_ROOM * MMAP_LEN] = {0};
+    unsigned room = loader_map_room(ld);
 
-    for (unsigned i = 0; i < ld->map.n; i++) {
+    for (unsigned i = 0; i < room; i++)
         put_le32(&table[i * MMAP_LEN], MMAP_LEN - 4);
+    for (unsigned i = 0; i < ld->map.n; i++) {
         put_le64(&table[i * MMAP_LEN + 4], ld->map.entry[i].base);
         put_le64(&table[i * MMAP_LEN + 12], ld->map.entry[i].size);
         put_le32(&table[i * MMAP_LEN + 20], ld->map.entry[i].type);
     }
-    return loader_put(ld, table, ld->map.n * MMAP_LEN, 8, "memory map", at, err);
+    return loader_put(ld, table, room * MMAP_LEN, 8, "memory map", at, err);
+}
+
+static void note_late(struct loader *ld, gpa_t info, gpa_t mmap)
+{
+    *ld->late = (struct loader_late){.map = (u32)mmap + 4,
+                                     .room = loader_map_room(ld),
+                                     .length = (u32)info + INFO_MMAP_LEN,
+                                     .unit = MMAP_LEN,
+                                     .memory = (u32)info + INFO_MEM_LOWER};
 }
 
 static int put_info(struct loader *ld, const struct loader_modules *mods, gpa_t *at,
@@ -195,15 +209,18 @@ static int put_info(struct loader *ld, const struct loader_modules *mods, gpa_t 
     if (rc)
         return rc;
     put_le32(&info[0], INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_NAME);
-    put_le32(&info[4], LOW_EBDA / 1024);
-    put_le32(&info[8], (u32)((ld->mem->low - MiB) / KiB));
+    put_le32(&info[INFO_MEM_LOWER], LOW_EBDA / 1024);
+    put_le32(&info[INFO_MEM_LOWER + 4], (u32)((ld->mem->low - MiB) / KiB));
     put_le32(&info[16], (u32)cmdline);
     put_le32(&info[20], mods->n);
     put_le32(&info[24], (u32)list);
-    put_le32(&info[44], ld->map.n * MMAP_LEN);
+    put_le32(&info[INFO_MMAP_LEN], ld->map.n * MMAP_LEN);
     put_le32(&info[48], (u32)mmap);
     put_le32(&info[64], (u32)name);
-    return loader_put(ld, info, sizeof(info), 16, "boot information", at, err);
+    rc = loader_put(ld, info, sizeof(info), 16, "boot information", at, err);
+    if (!rc && ld->late)
+        note_late(ld, *at, mmap);
+    return rc;
 }
 
 int multiboot_load(struct loader *ld, const struct multiboot_header *h, const struct elf *elf,

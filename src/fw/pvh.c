@@ -21,6 +21,9 @@
 #define MODULE_LEN    32
 #define MEMMAP_LEN    24
 
+#define INFO_RSDP           32
+#define INFO_MEMMAP_ENTRIES 48
+
 bool pvh_match(const struct elf *elf, u32 *entry)
 {
     const u8 *desc;
@@ -38,14 +41,14 @@ bool pvh_match(const struct elf *elf, u32 *entry)
 
 static int put_memmap(struct loader *ld, gpa_t *at, struct err *err)
 {
-    u8 table[E820_MAX * MEMMAP_LEN] = {0};
+    u8 table[LATE_ROOM * MEMMAP_LEN] = {0};
 
     for (unsigned i = 0; i < ld->map.n; i++) {
         put_le64(&table[i * MEMMAP_LEN], ld->map.entry[i].base);
         put_le64(&table[i * MEMMAP_LEN + 8], ld->map.entry[i].size);
         put_le32(&table[i * MEMMAP_LEN + 16], ld->map.entry[i].type);
     }
-    return loader_put(ld, table, ld->map.n * MEMMAP_LEN, 8, "memory map", at, err);
+    return loader_put(ld, table, loader_map_room(ld) * MEMMAP_LEN, 8, "memory map", at, err);
 }
 
 static int put_modules(struct loader *ld, const struct loader_modules *mods, gpa_t *at,
@@ -62,6 +65,15 @@ static int put_modules(struct loader *ld, const struct loader_modules *mods, gpa
         put_le64(&list[i * MODULE_LEN + 16], mods->m[i].text);
     }
     return loader_put(ld, list, mods->n * MODULE_LEN, 8, "module list", at, err);
+}
+
+static void note_late(struct loader *ld, gpa_t info, gpa_t memmap)
+{
+    *ld->late = (struct loader_late){.map = (u32)memmap,
+                                     .room = loader_map_room(ld),
+                                     .length = (u32)info + INFO_MEMMAP_ENTRIES,
+                                     .unit = 1,
+                                     .rsdp = (u32)info + INFO_RSDP};
 }
 
 static int put_start_info(struct loader *ld, const struct loader_modules *mods, gpa_t *at,
@@ -82,10 +94,13 @@ static int put_start_info(struct loader *ld, const struct loader_modules *mods, 
     put_le32(&info[12], mods->n);
     put_le64(&info[16], list);
     put_le64(&info[24], cmdline);
-    put_le64(&info[32], ld->rsdp);
+    put_le64(&info[INFO_RSDP], ld->rsdp);
     put_le64(&info[40], memmap);
-    put_le32(&info[48], ld->map.n);
-    return loader_put(ld, info, sizeof(info), 8, "start info", at, err);
+    put_le32(&info[INFO_MEMMAP_ENTRIES], ld->map.n);
+    rc = loader_put(ld, info, sizeof(info), 8, "start info", at, err);
+    if (!rc && ld->late)
+        note_late(ld, *at, memmap);
+    return rc;
 }
 
 int pvh_load(struct loader *ld, const struct elf *elf, u32 entry, struct err *err)

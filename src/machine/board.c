@@ -465,35 +465,3 @@ struct fw_platform board_platform(const struct machine *m)
         .version = DOMUS_VERSION,
     };
 }
-
-int board_load_kernel(struct machine *m, struct err *err)
-{
-    const struct machine_config *cfg = m->cfg;
-    struct fw_platform plat = board_platform(m);
-    struct boot_module modules[MACHINE_MAX_MODULES];
-    char *copies[MACHINE_MAX_MODULES] = {0};
-    struct boot_options opt = {cfg->kernel, cfg->initrd, cfg->append, modules, cfg->nmodules};
-    struct boot_state state;
-    int rc = 0;
-
-    for (unsigned n = 0; n < cfg->nmodules && !rc; n++) {
-        char *comma;
-
-        copies[n] = strdup(cfg->module[n]);
-        if (!copies[n]) {
-            rc = err_set(err, ENOMEM, "--module: out of memory");
-            break;
-        }
-        comma = strchr(copies[n], ',');
-        if (comma)
-            *comma = '\0';
-        modules[n] = (struct boot_module){copies[n], comma ? comma + 1 : NULL};
-    }
-    if (!rc)
-        rc = boot_load(&state, m->vm.mem, &opt, &plat, err);
-    if (!rc)
-        boot_apply(&state, m->vm.cpu[0]);
-    for (unsigned n = 0; n < cfg->nmodules; n++)
-        free(copies[n]);
-    return rc;
-}

@@ -98,6 +98,16 @@ void board_fill_cmos(struct machine *m);
 /* A20 on, as port 92h shows. */
 void board_enable_a20(struct machine *m);
 struct fw_platform board_platform(const struct machine *m);
+/* What --kernel and the options about it ask for, as long as the configuration lives. */
+struct board_kernel {
+    struct boot_options opt;
+    struct boot_module module[MACHINE_MAX_MODULES];
+    char *text[MACHINE_MAX_MODULES]; /* of the modules; owned */
+};
+must_check int board_kernel_init(struct board_kernel *k, const struct machine_config *cfg,
+                                 struct err *err);
+void board_kernel_dispose(struct board_kernel *k);
+
 /* Puts --kernel with its modules into memory and the first CPU at its entry point. */
 must_check int board_load_kernel(struct machine *m, struct err *err);
 

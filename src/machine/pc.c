@@ -16,7 +16,7 @@
 #include "dev/piix3.h"
 #include "dev/piix4pm.h"
 #include "dev/rtcbase.h"
-#include "fw/linux_rom.h"
+#include "fw/kernel_rom.h"
 #include "fw/pcfw.h"
 #include "machine/board_virtio.h"
 
@@ -127,11 +127,21 @@ static void update_tables(void *opaque)
     pcfw_update_acpi(m->fwcfg, &plat);
 }
 
+static int add_kernel(struct machine *m, struct err *err)
+{
+    struct board_kernel k;
+    int rc = board_kernel_init(&k, m->cfg, err);
+
+    if (rc)
+        return rc;
+    rc = kernel_rom_add(m->fwcfg, &k.opt, m->vm.mem->low, !m->cfg->uefi, err);
+    board_kernel_dispose(&k);
+    return rc;
+}
+
 static int init_fwcfg(struct machine *m, struct err *err)
 {
     struct fw_platform plat = platform(m);
-    struct boot_options opt = {
-        .kernel = m->cfg->kernel, .initrd = m->cfg->initrd, .append = m->cfg->append};
     char *order = pc_boot_order(m);
     int rc;
 
@@ -139,8 +149,8 @@ static int init_fwcfg(struct machine *m, struct err *err)
         return err_set(err, ENOMEM, "machine: out of memory");
     fwcfg_on_read(m->fwcfg, update_tables, m);
     rc = pcfw_add(m->fwcfg, &plat, m->vm.mem, order, err);
-    if (!rc && opt.kernel)
-        rc = linux_rom_add(m->fwcfg, &opt, m->vm.mem->low, err);
+    if (!rc && m->cfg->kernel)
+        rc = add_kernel(m, err);
     free(order);
     return rc;
 }

@@ -6,7 +6,7 @@
  */
 #include "machine/pc.h"
 
-#include "fw/linux_rom.h"
+#include "fw/optrom.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,7 +80,7 @@ char *pc_boot_order(const struct machine *m)
     if (!to)
         return NULL;
     if (m->cfg->kernel)
-        add_line(to, LINUX_ROM_PATH);
+        add_line(to, OPTROM_PATH);
     while (*words) {
         enum kind kind = next_kind(&words);
         for (unsigned n = 0; n < pc->ndisks; n++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The file "bootorder" that firmware reads, by --boot and by what there is to boot from. */
 #include "../test.h"
-#include "fw/linux_rom.h"
+#include "fw/optrom.h"
 #include "machine/pc.h"
 
 #include <errno.h>
@@ -74,8 +74,8 @@ static void as_asked(void)
 
 static void a_kernel_is_first(void)
 {
-    order_is(NULL, "vmlinuz", LINUX_ROM_PATH "\n" DISK DISK2 CD FLOPPY NIC NIC2);
-    order_is("net", "vmlinuz", LINUX_ROM_PATH "\n" NIC NIC2);
+    order_is(NULL, "vmlinuz", OPTROM_PATH "\n" DISK DISK2 CD FLOPPY NIC NIC2);
+    order_is("net", "vmlinuz", OPTROM_PATH "\n" NIC NIC2);
 }
 
 static void kept_variables_have_their_own(void)
