@@ -15,6 +15,7 @@ struct clock {
     _Atomic u64 stopped_at;
     struct timer **heap; /* heap[0] is the earliest; lock */
     unsigned n, cap;
+    u64 awaited; /* when clock_run will be called, at the latest; lock */
     void (*on_earlier)(void *opaque);
     void *on_earlier_opaque;
 };
@@ -34,6 +35,7 @@ int clock_new(struct clock **out)
         return -ENOMEM;
     pthread_mutex_init(&clk->lock, NULL);
     clk->origin = UINT64_MAX;
+    clk->awaited = UINT64_MAX;
     *out = clk;
     return 0;
 }
@@ -142,7 +144,7 @@ void timer_init(struct timer *t, void (*fn)(void *opaque), void *opaque)
 
 void timer_set(struct clock *clk, struct timer *t, u64 deadline)
 {
-    bool earliest;
+    bool earlier;
 
     pthread_mutex_lock(&clk->lock);
     if (!t->heap_slot) {
@@ -157,9 +159,11 @@ void timer_set(struct clock *clk, struct timer *t, u64 deadline)
     }
     t->deadline = deadline;
     heap_fix(clk, t->heap_slot - 1);
-    earliest = clk->heap[0] == t;
+    earlier = deadline < clk->awaited;
+    if (earlier)
+        clk->awaited = deadline;
     pthread_mutex_unlock(&clk->lock);
-    if (earliest && clk->on_earlier)
+    if (earlier && clk->on_earlier)
         clk->on_earlier(clk->on_earlier_opaque);
 }
 
@@ -187,12 +191,12 @@ static struct timer *pop_due(struct clock *clk, u64 now, u64 *next)
     struct timer *t = NULL;
 
     pthread_mutex_lock(&clk->lock);
-    *next = UINT64_MAX;
     if (clk->n && clk->heap[0]->deadline <= now) {
         t = clk->heap[0];
         heap_remove(clk, t);
-    } else if (clk->n) {
-        *next = clk->heap[0]->deadline - now;
+    } else {
+        clk->awaited = clk->n ? clk->heap[0]->deadline : UINT64_MAX;
+        *next = clk->n ? clk->awaited - now : UINT64_MAX;
     }
     pthread_mutex_unlock(&clk->lock);
     return t;

@@ -35,7 +35,9 @@ u64 clock_now(struct clock *clk);
 /* Wall-clock time of the host in ns since 1970, for the RTC and paravirtual clocks. */
 u64 clock_wall(struct clock *clk);
 
-/* Called when a new earliest deadline appears, so that the loop can sleep less. Any thread. */
+/* Called when a deadline appears that is earlier than clock_run has said, so that the loop can
+   sleep less. Any thread. A guest that moves its timer away and back, as one that idles does, wakes
+   nobody. */
 void clock_on_earlier(struct clock *clk, void (*fn)(void *opaque), void *opaque);
 
 /* Runs what is due; returns ns until the next deadline, UINT64_MAX for none. */

@@ -145,9 +145,9 @@ void vcpu_request(struct vcpu *c, u32 req)
 {
     atomic_fetch_or(&c->req, req);
     if (atomic_load(&c->sleeping)) {
-        pthread_mutex_lock(&c->sleep_lock);
-        pthread_cond_signal(&c->sleep_cond);
+        pthread_mutex_lock(&c->sleep_lock); /* it may be about to wait */
         pthread_mutex_unlock(&c->sleep_lock);
+        pthread_cond_signal(&c->sleep_cond);
     }
 }
 

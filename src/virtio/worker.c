@@ -86,11 +86,14 @@ void virtio_worker_free(struct virtio_worker *w)
 
 void virtio_worker_kick(struct virtio_worker *w, u32 n)
 {
+    bool first;
+
     if (n >= VIRTIO_QUEUES)
         return;
     pthread_mutex_lock(&w->lock);
-    if (!w->kicked)
-        pthread_cond_signal(&w->wake);
+    first = !w->kicked;
     w->kicked |= BIT64(n);
     pthread_mutex_unlock(&w->lock);
+    if (first)
+        pthread_cond_signal(&w->wake); /* it finds the lock free */
 }

@@ -180,6 +180,33 @@ static void the_loop_hears_of_earlier_deadlines(void)
     clock_free(clk);
 }
 
+/* As a guest moves its tick when it idles: the loop wakes when it meant to, and looks then. */
+static void the_loop_does_not_hear_of_deadlines_that_move_away_and_back(void)
+{
+    struct clock *clk = manual();
+    unsigned told = 0, fired = 0;
+    struct timer t;
+
+    clock_on_earlier(clk, count, &told);
+    timer_init(&t, count, &fired);
+    timer_set(clk, &t, 100);
+    CHECK_EQ(told, 1);
+    CHECK_EQ(clock_run(clk), 100);
+    timer_set(clk, &t, 1000);
+    timer_cancel(clk, &t);
+    timer_set(clk, &t, 100);
+    timer_set(clk, &t, 120);
+    CHECK_EQ(told, 1);
+    CHECK_EQ(clock_run(clk), 120); /* it is told anew how long it may sleep */
+    timer_set(clk, &t, 110);
+    CHECK_EQ(told, 2);
+    timer_cancel(clk, &t);
+    CHECK_EQ(clock_run(clk), UINT64_MAX);
+    timer_set(clk, &t, 500);
+    CHECK_EQ(told, 3);
+    clock_free(clk);
+}
+
 static void a_stopped_clock_stands_still_and_fires_nothing(void)
 {
     struct clock *clk = NULL;
@@ -320,6 +347,7 @@ int main(void)
     TEST_RUN(a_callback_may_set_its_timer_again);
     TEST_RUN(the_past_is_due_at_once);
     TEST_RUN(the_loop_hears_of_earlier_deadlines);
+    TEST_RUN(the_loop_does_not_hear_of_deadlines_that_move_away_and_back);
     TEST_RUN(a_stopped_clock_stands_still_and_fires_nothing);
     TEST_RUN(ticks_do_not_overflow);
     TEST_RUN(threads_may_set_and_cancel);
