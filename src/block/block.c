@@ -13,6 +13,7 @@
 #include <time.h>
 
 #define WORKERS 4u
+#define NOW_MAX (64 * KiB) /* a copy of more takes a CPU longer than to wake another */
 
 struct block {
     struct block_node *node;
@@ -49,11 +50,26 @@ bool block_read_only(const struct block *b)
     return b->node->read_only;
 }
 
+static bool in_range(const struct block_node *n, const struct block_req *req)
+{
+    return req->offset <= n->size && req->len <= n->size - req->offset;
+}
+
+static int read_or_write(struct block_node *n, const struct block_req *req)
+{
+    struct iovec whole = {req->buf, req->len};
+    const struct iovec *iov = req->buf ? &whole : req->iov;
+    unsigned count = req->buf ? 1 : req->niov;
+
+    return req->op == BLOCK_READ ? node_readv(n, req->offset, iov, count)
+                                 : node_writev(n, req->offset, iov, count);
+}
+
 static int execute(struct block_node *n, const struct block_req *req)
 {
     if (req->op == BLOCK_FLUSH)
         return n->ops->flush(n);
-    if (req->offset > n->size || req->len > n->size - req->offset)
+    if (!in_range(n, req))
         return -EINVAL;
     if (req->op != BLOCK_READ && n->read_only)
         return -EROFS;
@@ -61,9 +77,8 @@ static int execute(struct block_node *n, const struct block_req *req)
         return 0;
     switch (req->op) {
     case BLOCK_READ:
-        return n->ops->read(n, req->offset, req->buf, req->len);
     case BLOCK_WRITE:
-        return n->ops->write(n, req->offset, req->buf, req->len);
+        return read_or_write(n, req);
     case BLOCK_DISCARD:
         return n->ops->discard(n, req->offset, req->len);
     case BLOCK_ZERO:
@@ -121,7 +136,7 @@ static struct block_req *take_in_time(struct block *b, u64 *until)
         if (*until > now)
             return NULL;
     }
-    throttle_take(&b->throttle, write, req->buf ? req->len : 0, now);
+    throttle_take(&b->throttle, write, req->buf || req->iov ? req->len : 0, now);
     return take(b);
 }
 
@@ -172,8 +187,16 @@ void block_submit(struct block *b, struct block_req *req)
     *b->last = req;
     b->last = &req->next;
     b->in_flight++;
-    pthread_cond_signal(&b->work);
     pthread_mutex_unlock(&b->lock);
+    pthread_cond_signal(&b->work); /* a worker that wakes finds the lock free */
+}
+
+bool block_read_now(struct block *b, const struct block_req *req)
+{
+    struct block_node *n = b->node;
+
+    return n->ops->read_now && b->threads && !b->limited && req->len && req->len <= NOW_MAX &&
+           in_range(n, req) && !n->ops->read_now(n, req->offset, req->iov, req->niov);
 }
 
 /* Without threads: does what waits, in the caller. Machine's lock held. */

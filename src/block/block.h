@@ -13,6 +13,7 @@
 #include "block/throttle.h"
 
 #include <pthread.h>
+#include <sys/uio.h>
 
 #define BLOCK_SECTOR 512u
 
@@ -26,7 +27,9 @@ struct block_req {
     enum block_op op;
     u64 offset; /* bytes, any alignment */
     u64 len;
-    u8 *buf; /* of len bytes, for READ and WRITE */
+    u8 *buf; /* of len bytes, for READ and WRITE; NULL: they are in pieces, in `iov` */
+    const struct iovec *iov;
+    unsigned niov;
     /* rc: 0 or -errno as the host gave it; -EINVAL beyond the end, -EROFS. */
     void (*done)(struct block_req *req, int rc);
     void *opaque;
@@ -59,6 +62,9 @@ bool block_read_only(const struct block *b);
 /* Requests may run in any order and side by side; a FLUSH covers the writes that were done before
    it was submitted. */
 void block_submit(struct block *b, struct block_req *req);
+/* A small READ, of pieces, that needs no wait for a disk or another thread: true if it is done, and
+   then `done` is not called. Under the lock, like block_submit. */
+bool block_read_now(struct block *b, const struct block_req *req);
 /* Waits until nothing is in flight, in spite of limits: not even what a `done` has submitted. Lock
    held once by the caller; let go of while waiting. */
 void block_drain(struct block *b);

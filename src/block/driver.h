@@ -93,6 +93,11 @@ struct block_driver {
     void (*close)(struct block_node *n); /* frees it, and the nodes it is over but `backing` */
 
     /* The rest may be NULL: what the node cannot do. */
+    /* The same as read and write, of pieces of memory; see node_readv. */
+    int (*readv)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+    int (*writev)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+    /* Waits for no disk and no other thread: -EAGAIN. */
+    int (*read_now)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
     int (*status)(struct block_node *n, u64 off, u64 len, struct block_extent *out);
     /* One cluster from its start on (the last one of the image may be short). -ENOSPC: it does not
        get smaller by it, and is to be written plainly. */
@@ -144,6 +149,12 @@ struct block_node {
 
 /* Closes the node and those behind it. NULL is allowed. */
 void node_close(struct block_node *n);
+/* For any node: readv and writev, or what they come to by read and write. */
+must_check int node_readv(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+must_check int node_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+/* By read and write. */
+must_check int node_move_pieces(struct block_node *n, bool write, u64 off, const struct iovec *iov,
+                                unsigned count);
 /* Of the backing, with zeros beyond its end and if there is none. */
 must_check int node_read_backing(struct block_node *n, u64 off, u8 *buf, u64 len);
 /* status, or what is true of any node. */

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Host files and block devices, with holes, locks and a hook for tests. */
-#include "block/file.h"
+/* Host files and block devices: opening them, their size and holes. Their bytes are in file_io.c.
+ */
 #include "block/file_lock.h"
-#include "block/remote.h"
+#include "block/file_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -16,18 +15,6 @@
 #include <unistd.h>
 
 #define ZERO_CHUNK (64 * KiB)
-
-struct bfile {
-    int fd;
-    struct remote *remote;  /* owned; instead of fd, or NULL */
-    bool device, read_only; /* device: of a size that is given */
-    _Atomic u64 size;
-    dev_t dev;
-    ino_t ino;
-    bfile_hook hook;
-    void *opaque;
-    char *path;
-};
 
 const char *bfile_path(const struct bfile *f)
 {
@@ -71,126 +58,9 @@ void bfile_set_hook(struct bfile *f, bfile_hook hook, void *opaque)
     f->opaque = opaque;
 }
 
-static int before(struct bfile *f, enum bfile_op op, u64 off, const void *buf, u64 len)
-{
-    return f->hook ? f->hook(f->opaque, op, off, buf, len) : 0;
-}
-
-static void grown_to(struct bfile *f, u64 end)
-{
-    u64 was = f->size;
-
-    while (was < end && !atomic_compare_exchange_weak(&f->size, &was, end))
-        ;
-}
-
-static int read_remote(struct bfile *f, u64 off, void *buf, u64 len)
-{
-    u64 inside = off < f->size ? min_u64(len, f->size - off) : 0;
-
-    memset((u8 *)buf + inside, 0, len - inside);
-    return inside ? f->remote->ops->read(f->remote, off, buf, inside) : 0;
-}
-
-int bfile_read(struct bfile *f, u64 off, void *buf, u64 len)
-{
-    int rc = before(f, BFILE_READ, off, NULL, len);
-    u8 *at = buf;
-
-    if (f->remote && !rc)
-        return read_remote(f, off, buf, len);
-    while (len && !rc) {
-        ssize_t r = pread(f->fd, at, len, (off_t)off);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r < 0)
-            return -errno;
-        if (!r) {
-            memset(at, 0, len);
-            return 0;
-        }
-        off += (u64)r;
-        at += r;
-        len -= (u64)r;
-    }
-    return rc;
-}
-
-int bfile_read_whole(struct bfile *f, u64 off, void *buf, u64 len)
-{
-    if (off > f->size || len > f->size - off)
-        return -EIO;
-    return bfile_read(f, off, buf, len);
-}
-
-/* Takes n bytes off the front of the pieces. */
-static void consume(struct iovec **iov, unsigned *count, size_t n)
-{
-    while (*count && n >= (*iov)->iov_len) {
-        n -= (*iov)->iov_len;
-        (*iov)++;
-        --*count;
-    }
-    if (*count) {
-        (*iov)->iov_base = (u8 *)(*iov)->iov_base + n;
-        (*iov)->iov_len -= n;
-    }
-}
-
-static int write_remote(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
-{
-    int rc = 0;
-
-    for (unsigned i = 0; i < n && !rc; off += iov[i++].iov_len) {
-        if (off > f->size || iov[i].iov_len > f->size - off)
-            return -ENOSPC;
-        if (iov[i].iov_len)
-            rc = f->remote->ops->write(f->remote, off, iov[i].iov_base, iov[i].iov_len);
-    }
-    return rc;
-}
-
-static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
-{
-    if (f->remote)
-        return write_remote(f, off, iov, n);
-    consume(&iov, &n, 0);
-    while (n) {
-        ssize_t r = pwritev(f->fd, iov, (int)n, (off_t)off);
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return r ? -errno : -ENOSPC;
-        off += (u64)r;
-        consume(&iov, &n, (size_t)r);
-        grown_to(f, off);
-    }
-    return 0;
-}
-
-int bfile_writev(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
-{
-    u64 at = off;
-    int rc = 0;
-
-    BUG_ON(n > BFILE_IOV);
-    for (unsigned i = 0; i < n && !rc; i++) {
-        rc = before(f, BFILE_WRITE, at, iov[i].iov_base, iov[i].iov_len);
-        at += iov[i].iov_len;
-    }
-    return rc ? rc : write_pieces(f, off, iov, n);
-}
-
-int bfile_write(struct bfile *f, u64 off, const void *buf, u64 len)
-{
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-
-    return bfile_writev(f, off, &iov, 1);
-}
-
 int bfile_flush(struct bfile *f)
 {
-    int rc = before(f, BFILE_FLUSH, 0, NULL, 0), r;
+    int rc = bfile_before(f, BFILE_FLUSH, 0, NULL, 0), r;
 
     if (rc)
         return rc;
@@ -204,7 +74,7 @@ int bfile_flush(struct bfile *f)
 
 int bfile_truncate(struct bfile *f, u64 size)
 {
-    int rc = before(f, BFILE_TRUNCATE, size, NULL, 0);
+    int rc = bfile_before(f, BFILE_TRUNCATE, size, NULL, 0);
 
     if (rc || f->device)
         return rc ? rc : size <= f->size ? 0 : -ENOSPC;
@@ -224,7 +94,7 @@ static bool unable(int error)
 int bfile_discard(struct bfile *f, u64 off, u64 len)
 {
     u64 range[2] = {off, len};
-    int rc = before(f, BFILE_DISCARD, off, NULL, len), r;
+    int rc = bfile_before(f, BFILE_DISCARD, off, NULL, len), r;
 
     if (rc)
         return rc;
@@ -247,7 +117,7 @@ static int write_zeros(struct bfile *f, u64 off, u64 len)
         struct iovec iov = {.iov_base = (void *)(uintptr_t)zeros,
                             .iov_len = min_u64(len, ZERO_CHUNK)};
         u64 part = iov.iov_len;
-        rc = write_pieces(f, off, &iov, 1);
+        rc = bfile_put(f, off, &iov, 1);
         off += part;
         len -= part;
     }
@@ -256,7 +126,7 @@ static int write_zeros(struct bfile *f, u64 off, u64 len)
 
 int bfile_zero(struct bfile *f, u64 off, u64 len)
 {
-    int rc = before(f, BFILE_ZERO, off, NULL, len);
+    int rc = bfile_before(f, BFILE_ZERO, off, NULL, len);
     u64 inside = off < f->size ? min_u64(len, f->size - off) : 0;
 
     if (rc)
@@ -265,7 +135,7 @@ int bfile_zero(struct bfile *f, u64 off, u64 len)
         rc = ftruncate(f->fd, (off_t)(off + len)) ? -errno : 0;
         if (rc)
             return rc;
-        grown_to(f, off + len);
+        bfile_grown(f, off + len);
     }
     if (!inside)
         return 0;
@@ -293,7 +163,7 @@ int bfile_allocate(struct bfile *f, u64 off, u64 len)
     if (r && !unable(errno))
         return -errno;
     if (!r || f->device) {
-        grown_to(f, off + len);
+        bfile_grown(f, off + len);
         return 0;
     }
     return f->size >= off + len ? 0 : bfile_truncate(f, off + len);

@@ -17,8 +17,6 @@
 #define BFILE_UNLOCKED  BIT(1) /* others may write it at the same time: results may be wrong */
 #define BFILE_CREATE    BIT(2) /* made, or emptied once nobody else has it open */
 
-#define BFILE_IOV 3u /* pieces of one write at most */
-
 struct bfile;
 
 enum bfile_op { BFILE_READ, BFILE_WRITE, BFILE_FLUSH, BFILE_TRUNCATE, BFILE_DISCARD, BFILE_ZERO };
@@ -49,8 +47,11 @@ must_check int bfile_read(struct bfile *f, u64 off, void *buf, u64 len);
 /* -EIO if the range is not all there. */
 must_check int bfile_read_whole(struct bfile *f, u64 off, void *buf, u64 len);
 must_check int bfile_write(struct bfile *f, u64 off, const void *buf, u64 len);
-/* n <= BFILE_IOV pieces one behind the other; changes iov. */
-must_check int bfile_writev(struct bfile *f, u64 off, struct iovec *iov, unsigned n);
+/* The same with n pieces of memory, for what lies one behind the other in the file. */
+must_check int bfile_readv(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
+must_check int bfile_writev(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
+/* Never waits for a disk: -EAGAIN if the host has not all of it in memory, or cannot tell. */
+must_check int bfile_read_now(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
 must_check int bfile_flush(struct bfile *f); /* what was written reaches the disk */
 must_check int bfile_truncate(struct bfile *f, u64 size);
 must_check int bfile_discard(struct bfile *f, u64 off, u64 len); /* may do nothing */

@@ -63,6 +63,26 @@ static int raw_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
     return bfile_write(raw->file, off, buf, len);
 }
 
+static int raw_readv(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+{
+    return bfile_readv(raw_of(n)->file, off, iov, count);
+}
+
+static int raw_read_now(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+{
+    return bfile_read_now(raw_of(n)->file, off, iov, count);
+}
+
+/* raw_write looks at what is written at both ends of some images. */
+static int raw_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+{
+    struct raw *raw = raw_of(n);
+
+    if ((raw->guarded && off < BLOCK_SECTOR) || bfile_size(raw->file) < n->size)
+        return node_move_pieces(n, true, off, iov, count);
+    return bfile_writev(raw->file, off, iov, count);
+}
+
 static int raw_flush(struct block_node *n)
 {
     return bfile_flush(raw_of(n)->file);
@@ -135,6 +155,9 @@ static const struct block_driver raw_driver = {
     .name = "raw",
     .read = raw_read,
     .write = raw_write,
+    .readv = raw_readv,
+    .writev = raw_writev,
+    .read_now = raw_read_now,
     .flush = raw_flush,
     .discard = raw_discard,
     .zero = raw_zero,

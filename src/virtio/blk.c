@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Block device (VIRTIO 1.2, section 5.2): requests become those of a disk image. Data moves between
- * image and guest memory directly where it is contiguous, by a buffer where it is in small parts.
- * Left out: secure erase, lifetime, zoned devices, the legacy SCSI commands.
+ * Block device (VIRTIO 1.2, section 5.2): requests become those of a disk image, whose data moves
+ * from and to guest memory. A read of what the host has in memory is over before the notification
+ * is. Left out: secure erase, lifetime, zoned devices, the legacy SCSI commands.
  *
  * Under the device's lock, or the machine's where it has none; the image's requests end under the
  * same. A reset waits for what is in flight, since that reaches guest memory; it lets go of that

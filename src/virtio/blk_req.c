@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Requests of the block device (5.2.6). Each is done in pieces, one after the other. */
+/* Requests of the block device (5.2.6). */
 #include "base/le.h"
 #include "virtio/blk_priv.h"
 #include "virtio/parts.h"
@@ -11,8 +11,7 @@
 #define RANGE_LEN   16u
 #define RANGE_UNMAP 1u
 
-#define DIRECT_MIN (16u * 1024) /* parts of this size need no buffer */
-#define BOUNCE     (64u * 1024)
+#define DATA_MAX (1024 * MiB) /* of one request, which a reset waits for */
 
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { S_OK = 0, S_IOERR = 1, S_UNSUPP = 2 };
@@ -30,15 +29,10 @@ struct blk_req {
     u32 written; /* what the guest is told, without the status */
     struct block_req req;
 
-    struct parts data; /* IN, OUT: what is left */
-    u64 offset;        /* on the disk */
-    u64 piece;         /* bytes in flight */
-    u8 *bounce;        /* NULL: they go to the guest's memory */
-
     struct blk_range range[BLK_RANGES];
     unsigned nranges, next_range;
 
-    struct iovec iov[];
+    struct iovec iov[]; /* IN, OUT: the data, in guest memory */
 };
 
 static void put_status(struct virtio_blk *b, u8 *at, u8 status)
@@ -57,15 +51,13 @@ static void end(struct blk_req *r, u8 status)
         virtq_interrupt(r->q);
     }
     b->in_flight--;
-    free(r->bounce);
     free(r);
 }
 
-static void submit(struct blk_req *r, enum block_op op, u64 offset, u64 len, u8 *buf,
+static void submit(struct blk_req *r, enum block_op op, u64 offset, u64 len,
                    void (*done)(struct block_req *req, int rc))
 {
-    r->req = (struct block_req){
-        .op = op, .offset = offset, .len = len, .buf = buf, .done = done, .opaque = r};
+    r->req = (struct block_req){.op = op, .offset = offset, .len = len, .done = done, .opaque = r};
     block_submit(r->b->block, &r->req);
 }
 
@@ -77,58 +69,21 @@ static void flushed(struct block_req *req, int rc)
 static void finish_write(struct blk_req *r)
 {
     if (blk_writes_through(r->b))
-        submit(r, BLOCK_FLUSH, 0, 0, NULL, flushed);
+        submit(r, BLOCK_FLUSH, 0, 0, flushed);
     else
         end(r, S_OK);
-}
-
-static void moved(struct block_req *req, int rc);
-
-static void next_piece(struct blk_req *r)
-{
-    u8 *buf;
-    u64 here = parts_here(&r->data, &buf);
-    bool direct = here >= DIRECT_MIN || here == r->data.left;
-    enum block_op op = r->type == T_IN ? BLOCK_READ : BLOCK_WRITE;
-
-    r->piece = direct ? here : min_u64(r->data.left, BOUNCE);
-    if (!direct) {
-        if (!r->bounce)
-            r->bounce = malloc(BOUNCE);
-        if (!r->bounce) {
-            end(r, S_IOERR);
-            return;
-        }
-        buf = r->bounce;
-        if (op == BLOCK_WRITE)
-            parts_read(&r->data, r->bounce, r->piece);
-    }
-    submit(r, op, r->offset, r->piece, buf, moved);
 }
 
 static void moved(struct block_req *req, int rc)
 {
     struct blk_req *r = req->opaque;
-    bool stale = r->head.generation != r->q->generation;
 
-    if (!rc && r->type == T_IN && !stale) {
-        if (req->buf == r->bounce)
-            parts_write(&r->data, r->b->virtio.mem, r->bounce, r->piece);
-        else
-            mem_host_written(r->b->virtio.mem, req->buf, r->piece);
-    }
-    if (rc || stale) {
-        end(r, S_IOERR);
-        return;
-    }
-    r->offset += r->piece;
-    parts_skip(&r->data, r->piece);
-    if (r->data.left)
-        next_piece(r);
-    else if (r->type == T_OUT)
-        finish_write(r);
+    for (unsigned i = 0; !rc && r->type == T_IN && i < req->niov; i++)
+        mem_host_written(r->b->virtio.mem, r->iov[i].iov_base, r->iov[i].iov_len);
+    if (rc || r->type == T_IN)
+        end(r, rc ? S_IOERR : S_OK);
     else
-        end(r, S_OK);
+        finish_write(r);
 }
 
 static bool in_range(const struct virtio_blk *b, u64 sector, u64 len)
@@ -142,22 +97,33 @@ static void start_data(struct blk_req *r, u64 sector)
 {
     const struct virtq_buf *buf = &r->b->buf;
     u64 len = r->type == T_IN ? buf->in_len - 1 : buf->out_len - HEADER;
+    struct parts data;
 
-    if (len % BLOCK_SECTOR || !in_range(r->b, sector, len) ||
+    if (len % BLOCK_SECTOR || len > DATA_MAX || !in_range(r->b, sector, len) ||
         (r->type == T_OUT && block_read_only(r->b->block))) {
         end(r, S_IOERR);
         return;
     }
-    if (r->type == T_IN)
-        parts_set(&r->data, r->iov, buf->iov + buf->nout, buf->nin, 0, len);
-    else
-        parts_set(&r->data, r->iov, buf->iov, buf->nout, HEADER, len);
-    r->offset = sector * BLOCK_SECTOR;
-    r->written = r->type == T_IN ? (u32)len : 0;
-    if (len)
-        next_piece(r);
-    else
+    if (!len) {
         end(r, S_OK);
+        return;
+    }
+    if (r->type == T_IN)
+        parts_set(&data, r->iov, buf->iov + buf->nout, buf->nin, 0, len);
+    else
+        parts_set(&data, r->iov, buf->iov, buf->nout, HEADER, len);
+    r->written = r->type == T_IN ? (u32)len : 0;
+    r->req = (struct block_req){.op = r->type == T_IN ? BLOCK_READ : BLOCK_WRITE,
+                                .offset = sector * BLOCK_SECTOR,
+                                .len = len,
+                                .iov = r->iov,
+                                .niov = data.n,
+                                .done = moved,
+                                .opaque = r};
+    if (r->type == T_IN && block_read_now(r->b->block, &r->req))
+        moved(&r->req, 0);
+    else
+        block_submit(r->b->block, &r->req);
 }
 
 static void ranged(struct block_req *req, int rc);
@@ -166,8 +132,7 @@ static void next_range(struct blk_req *r)
 {
     const struct blk_range *range = &r->range[r->next_range++];
 
-    submit(r, r->type == T_DISCARD ? BLOCK_DISCARD : BLOCK_ZERO, range->offset, range->len, NULL,
-           ranged);
+    submit(r, r->type == T_DISCARD ? BLOCK_DISCARD : BLOCK_ZERO, range->offset, range->len, ranged);
 }
 
 static void ranged(struct block_req *req, int rc)
@@ -233,7 +198,7 @@ static void dispatch(struct blk_req *r, u64 sector)
         start_data(r, sector);
         break;
     case T_FLUSH:
-        submit(r, BLOCK_FLUSH, 0, 0, NULL, flushed);
+        submit(r, BLOCK_FLUSH, 0, 0, flushed);
         break;
     case T_GET_ID:
         get_id(r);

@@ -419,8 +419,115 @@ static void limits_delay_but_not_the_end(void)
     remove_file();
 }
 
+#define PIECES 700u
+#define PLACES (128 * 1024u)
+
+/* Pieces of a stretch of memory of which some are large, most small and odd, and some empty. */
+static unsigned cut(struct iovec iov[PIECES], u8 *buf, u64 len)
+{
+    static const u64 sizes[] = {300, 20000, 1, 0, 511, 17, 16384, 700, 65, 3000};
+    unsigned n = 0;
+
+    for (u64 at = 0, size; at < len; at += size, n++) {
+        size = n == PIECES - 1 ? len - at : min_u64(sizes[n % ARRAY_SIZE(sizes)], len - at);
+        iov[n] = (struct iovec){buf + at, size};
+    }
+    return n;
+}
+
+static int run_pieces(struct block *b, enum block_op op, u64 off, u8 *buf, u64 len)
+{
+    struct iovec iov[PIECES];
+    struct result r = {0};
+    struct block_req req = {.op = op,
+                            .offset = off,
+                            .len = len,
+                            .iov = iov,
+                            .niov = cut(iov, buf, len),
+                            .done = on_done,
+                            .opaque = &r};
+
+    pthread_mutex_lock(&rig.lock);
+    block_submit(b, &req);
+    block_drain(b);
+    pthread_mutex_unlock(&rig.lock);
+    CHECK(r.done);
+    return r.rc;
+}
+
+/* In a snapshot, whose node takes no pieces, and in the file, whose node does; in this one also
+   where it has an odd end. */
+static void pieces_of_memory_are_moved(void)
+{
+    static u8 out[PLACES], in[PLACES];
+    static const struct {
+        u64 size;
+        bool snapshot;
+    } cases[] = {{PLACES + 8192, false}, {PLACES + 8192, true}, {PLACES + 8200, false}};
+
+    for (unsigned i = 0; i < PLACES; i++)
+        out[i] = (u8)(i * 7 + i / 256);
+    for (unsigned n = 0; n < ARRAY_SIZE(cases); n++) {
+        struct block *b;
+        make_file(cases[n].size);
+        b = open_it(false, cases[n].snapshot);
+        CHECK_EQ(run_pieces(b, BLOCK_READ, 0, in, 8192), 0);
+        CHECK(in[0] == 1 && in[511] == 1 && in[512] == 2 && in[8191] == 16);
+        CHECK_EQ(run_pieces(b, BLOCK_WRITE, 4608, out, PLACES), 0);
+        CHECK_EQ(run_pieces(b, BLOCK_READ, 4608, in, PLACES), 0);
+        CHECK(!memcmp(in, out, PLACES));
+        memset(in, 0, PLACES);
+        CHECK_EQ(run(b, BLOCK_READ, 4608, in, PLACES), 0);
+        CHECK(!memcmp(in, out, PLACES));
+        CHECK_EQ(run_pieces(b, BLOCK_WRITE, block_size(b) - 511, out, 512), -EINVAL);
+        block_close(b);
+        remove_file();
+    }
+}
+
+static bool read_now(struct block *b, u64 off, u8 *buf, u64 len)
+{
+    struct iovec iov[] = {{buf, len / 3}, {buf + len / 3, len - len / 3}};
+    bool done;
+
+    pthread_mutex_lock(&rig.lock);
+    done = block_read_now(
+        b, &(struct block_req){
+               .op = BLOCK_READ, .offset = off, .len = len, .iov = iov, .niov = ARRAY_SIZE(iov)});
+    pthread_mutex_unlock(&rig.lock);
+    return done;
+}
+
+/* Whether it can is the host's file system's to say; it must not where it may not. */
+static void what_the_host_has_in_memory_is_read_at_once(void)
+{
+    struct block_config limited = {.path = path, .limits.rate[THROTTLE_OPS] = 1000};
+    static u8 buf[256 * 1024];
+    struct err err = {""};
+    struct block *b;
+
+    make_file(sizeof(buf) + 8);
+    b = open_it(false, false);
+    if (read_now(b, 1000, buf, 100))
+        CHECK(buf[0] == 2 && buf[23] == 2 && buf[24] == 3 && buf[99] == 3);
+    CHECK(!read_now(b, 0, buf, sizeof(buf)));
+    CHECK(!read_now(b, sizeof(buf), buf, 512)); /* the end is no whole sector */
+    CHECK(!read_now(b, sizeof(buf) + 512, buf, 512));
+    CHECK(!read_now(b, UINT64_MAX - 10, buf, 512));
+    block_close(b);
+    b = open_it(false, true);
+    CHECK(!read_now(b, 0, buf, 512));
+    block_close(b);
+    CHECK_EQ(block_open(&b, &limited, &rig.lock, &err), 0);
+    CHECK(!read_now(b, 0, buf, 512));
+    block_close(b);
+    remove_file();
+}
+
 int main(void)
 {
+    TEST_RUN(pieces_of_memory_are_moved);
+    TEST_RUN(what_the_host_has_in_memory_is_read_at_once);
     TEST_RUN(reads_and_writes);
     TEST_RUN(an_odd_end_reads_as_zeros);
     TEST_RUN(read_only_refuses_writes);

@@ -31,6 +31,16 @@ bool block_read_only(const struct block *b)
     return b->read_only;
 }
 
+static inline void fake_move(struct block_req *req, u8 *disk)
+{
+    struct iovec whole = {req->buf, req->len};
+    const struct iovec *iov = req->buf ? &whole : req->iov;
+
+    for (unsigned n = req->buf ? 1 : req->niov; n--; disk += (iov++)->iov_len)
+        memcpy(req->op == BLOCK_READ ? iov->iov_base : disk,
+               req->op == BLOCK_READ ? disk : iov->iov_base, iov->iov_len);
+}
+
 static inline int fake_do(struct block *b, struct block_req *req)
 {
     bool moves = req->op != BLOCK_FLUSH;
@@ -44,10 +54,8 @@ static inline int fake_do(struct block *b, struct block_req *req)
         return -EROFS;
     if (moves && (req->offset > b->size || req->len > b->size - req->offset))
         return -EINVAL;
-    if (req->op == BLOCK_READ)
-        memcpy(req->buf, b->data + req->offset, req->len);
-    else if (req->op == BLOCK_WRITE)
-        memcpy(b->data + req->offset, req->buf, req->len);
+    if (req->op == BLOCK_READ || req->op == BLOCK_WRITE)
+        fake_move(req, b->data + req->offset);
     else if (moves)
         memset(b->data + req->offset, 0, req->len);
     return 0;
@@ -84,6 +92,11 @@ void block_submit(struct block *b, struct block_req *req)
     req->next = NULL;
     b->queue = req;
     timer_set(b->clk, &b->timer, clock_now(b->clk) + b->delay);
+}
+
+bool block_read_now(struct block *b, const struct block_req *req)
+{
+    return false;
 }
 
 void block_drain(struct block *b)

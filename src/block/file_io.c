@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bytes to and from a host file, in pieces of memory. */
+#include "block/file_priv.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define BATCH 256u /* pieces that the kernel is given at once */
+
+/* Moves pieces that it may change. */
+typedef int (*mover)(struct bfile *f, u64 off, struct iovec *iov, unsigned n);
+
+static int in_batches(struct bfile *f, u64 off, const struct iovec *iov, unsigned n, mover move)
+{
+    struct iovec batch[BATCH];
+    int rc = 0;
+
+    while (n && !rc) {
+        unsigned part = (unsigned)min_u64(n, BATCH);
+        memcpy(batch, iov, part * sizeof(*iov));
+        rc = move(f, off, batch, part);
+        for (n -= part; part; part--)
+            off += (iov++)->iov_len;
+    }
+    return rc;
+}
+
+/* Takes n bytes off the front of the pieces. */
+static void consume(struct iovec **iov, unsigned *count, size_t n)
+{
+    while (*count && n >= (*iov)->iov_len) {
+        n -= (*iov)->iov_len;
+        (*iov)++;
+        --*count;
+    }
+    if (*count) {
+        (*iov)->iov_base = (u8 *)(*iov)->iov_base + n;
+        (*iov)->iov_len -= n;
+    }
+}
+
+static int read_remote(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && !rc; off += iov[i++].iov_len) {
+        u64 len = iov[i].iov_len, inside = off < f->size ? min_u64(len, f->size - off) : 0;
+        memset((u8 *)iov[i].iov_base + inside, 0, len - inside);
+        if (inside)
+            rc = f->remote->ops->read(f->remote, off, iov[i].iov_base, inside);
+    }
+    return rc;
+}
+
+static int read_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
+{
+    if (f->remote)
+        return read_remote(f, off, iov, n);
+    consume(&iov, &n, 0);
+    while (n) {
+        ssize_t r = preadv(f->fd, iov, (int)n, (off_t)off);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -errno;
+        for (; !r && n; iov++, n--) /* beyond the end */
+            memset(iov->iov_base, 0, iov->iov_len);
+        off += (u64)r;
+        consume(&iov, &n, (size_t)r);
+    }
+    return 0;
+}
+
+static int write_remote(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < n && !rc; off += iov[i++].iov_len) {
+        if (off > f->size || iov[i].iov_len > f->size - off)
+            return -ENOSPC;
+        if (iov[i].iov_len)
+            rc = f->remote->ops->write(f->remote, off, iov[i].iov_base, iov[i].iov_len);
+    }
+    return rc;
+}
+
+static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
+{
+    if (f->remote)
+        return write_remote(f, off, iov, n);
+    consume(&iov, &n, 0);
+    while (n) {
+        ssize_t r = pwritev(f->fd, iov, (int)n, (off_t)off);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return r ? -errno : -ENOSPC;
+        off += (u64)r;
+        consume(&iov, &n, (size_t)r);
+        bfile_grown(f, off);
+    }
+    return 0;
+}
+
+static u64 total(const struct iovec *iov, unsigned n)
+{
+    u64 len = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        len += iov[i].iov_len;
+    return len;
+}
+
+int bfile_readv(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    int rc = f->hook ? bfile_before(f, BFILE_READ, off, NULL, total(iov, n)) : 0;
+
+    return rc ? rc : in_batches(f, off, iov, n, read_pieces);
+}
+
+int bfile_read(struct bfile *f, u64 off, void *buf, u64 len)
+{
+    return bfile_readv(f, off, &(struct iovec){buf, len}, 1);
+}
+
+int bfile_read_whole(struct bfile *f, u64 off, void *buf, u64 len)
+{
+    if (off > f->size || len > f->size - off)
+        return -EIO;
+    return bfile_read(f, off, buf, len);
+}
+
+int bfile_read_now(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    ssize_t r;
+
+    if (f->remote || f->hook || f->waits || n > IOV_MAX)
+        return -EAGAIN;
+    r = preadv2(f->fd, iov, (int)n, (off_t)off, RWF_NOWAIT);
+    if (r < 0 && errno != EAGAIN && errno != EINTR)
+        f->waits = true; /* a file system without it, or one with an error, as a read will tell */
+    return r >= 0 && (u64)r == total(iov, n) ? 0 : -EAGAIN;
+}
+
+int bfile_put(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    return in_batches(f, off, iov, n, write_pieces);
+}
+
+int bfile_writev(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
+{
+    u64 at = off;
+    int rc = 0;
+
+    for (unsigned i = 0; f->hook && i < n && !rc; at += iov[i++].iov_len)
+        rc = bfile_before(f, BFILE_WRITE, at, iov[i].iov_base, iov[i].iov_len);
+    return rc ? rc : bfile_put(f, off, iov, n);
+}
+
+int bfile_write(struct bfile *f, u64 off, const void *buf, u64 len)
+{
+    return bfile_writev(f, off, &(struct iovec){(void *)(uintptr_t)buf, len}, 1);
+}
