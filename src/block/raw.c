@@ -29,18 +29,34 @@ static int raw_read(struct block_node *n, u64 off, u8 *buf, u64 len)
     return bfile_read(raw_of(n)->file, off, buf, len);
 }
 
-/* Whether this write makes the image look like another format to whoever guesses next. */
-static bool turns_into_another(struct raw *raw, u64 off, const u8 *buf, u64 len)
+static bool looks_like_another(const u8 head[PROBE_BYTES])
 {
-    u8 head[PROBE_BYTES];
-
-    if (!raw->guarded || off >= BLOCK_SECTOR || bfile_read(raw->file, 0, head, sizeof(head)))
-        return false;
-    memcpy(head + off, buf, min_u64(len, sizeof(head) - off));
     for (unsigned i = 0; format_at(i); i++)
         if (format_at(i)->probe && format_at(i)->probe(head, ""))
             return true;
     return false;
+}
+
+/* Refuses what would make the image look like another format to whoever guesses next. What is
+   looked at is what is written: the guest may change its memory meanwhile. */
+static int write_guarded(struct raw *raw, u64 off, const u8 *buf, u64 len)
+{
+    u8 head[PROBE_BYTES];
+    u64 part = min_u64(len, sizeof(head) - off);
+    struct iovec iov[] = {{head + off, part}, {(void *)(uintptr_t)(buf + part), len - part}};
+    int rc = bfile_read(raw->file, 0, head, sizeof(head));
+
+    if (rc)
+        return rc;
+    memcpy(head + off, buf, part);
+    if (looks_like_another(head)) {
+        fprintf(stderr,
+                "domus: '%s': a write that would make it an image of another format is refused; "
+                "say format=raw if it is raw\r\n",
+                bfile_path(raw->file));
+        return -EPERM;
+    }
+    return bfile_writev(raw->file, off, iov, ARRAY_SIZE(iov));
 }
 
 static int raw_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
@@ -53,13 +69,8 @@ static int raw_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
         len = inside;
     if (!len)
         return 0;
-    if (turns_into_another(raw, off, buf, len)) {
-        fprintf(stderr,
-                "domus: '%s': a write that would make it an image of another format is refused; "
-                "say format=raw if it is raw\r\n",
-                bfile_path(raw->file));
-        return -EPERM;
-    }
+    if (raw->guarded && off < BLOCK_SECTOR)
+        return write_guarded(raw, off, buf, len);
     return bfile_write(raw->file, off, buf, len);
 }
 

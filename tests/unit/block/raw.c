@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A raw image whose format was guessed does not become one of another format. */
+#include "../test.h"
+#include "base/be.h"
+#include "block/driver.h"
+#include "block/file.h"
+#include "block/format.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define SIZE  (64 * KiB)
+#define MAGIC 0x514649fbu /* of qcow2 */
+
+static struct block_node *open_guessed(const char *format)
+{
+    char path[] = "/tmp/domus-raw-XXXXXX";
+    struct block_node *n = NULL;
+    struct err err;
+    int fd = mkstemp(path);
+
+    CHECK(fd >= 0 && !ftruncate(fd, SIZE));
+    close(fd);
+    CHECK_EQ(block_chain_open(&n, path, format, NULL, 0, &err), 0);
+    unlink(path);
+    return n;
+}
+
+static void put_magic(u8 *buf)
+{
+    put_be32(buf, MAGIC);
+    put_be32(buf + 4, 3);
+}
+
+static void it_keeps_its_format(void)
+{
+    struct block_node *n = open_guessed(NULL);
+    u8 buf[2048] = {0};
+    struct iovec iov[] = {{buf, 512}, {buf + 512, 1536}};
+
+    put_magic(buf);
+    CHECK_EQ(n->ops->write(n, 0, buf, sizeof(buf)), -EPERM);
+    CHECK_EQ(node_writev(n, 0, iov, 2), -EPERM);
+    CHECK_EQ(n->ops->write(n, 0, buf, 3), 0); /* and the rest */
+    CHECK_EQ(n->ops->write(n, 3, buf + 3, 5), -EPERM);
+    CHECK_EQ(n->ops->write(n, BLOCK_SECTOR, buf, sizeof(buf)), 0);
+    node_close(n);
+
+    n = open_guessed("raw");
+    CHECK_EQ(n->ops->write(n, 0, buf, sizeof(buf)), 0);
+    node_close(n);
+}
+
+/* The guest changes its memory between a look at it and the write. */
+static int change(void *opaque, enum bfile_op op, u64 off, const u8 *buf, u64 len)
+{
+    if (op == BFILE_WRITE)
+        put_magic(opaque);
+    return 0;
+}
+
+static void what_was_looked_at_is_written(void)
+{
+    struct block_node *n = open_guessed(NULL);
+    u8 memory[32 * KiB] = {0}, buf[BLOCK_SECTOR];
+    struct iovec whole = {memory, sizeof(memory)};
+
+    bfile_set_hook(n->file, change, memory);
+    CHECK_EQ(n->ops->write(n, 0, memory, sizeof(memory)), 0);
+    memset(memory, 0, 8);
+    CHECK_EQ(node_writev(n, 0, &whole, 1), 0);
+    bfile_set_hook(n->file, NULL, NULL);
+    CHECK_EQ(n->ops->read(n, 0, buf, sizeof(buf)), 0);
+    CHECK(is_all_zero(buf, sizeof(buf)));
+    node_close(n);
+}
+
+int main(void)
+{
+    TEST_RUN(it_keeps_its_format);
+    TEST_RUN(what_was_looked_at_is_written);
+    return test_result();
+}
