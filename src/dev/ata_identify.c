@@ -58,7 +58,6 @@ static void common(struct ata_drive *d)
     put_text(d, 10, d->serial);
     put_text(d, 23, FIRMWARE);
     put_text(d, 27, d->model);
-    put(d, 48, 0x0001);
     put(d, 49, 0x0b00); /* IORDY, LBA, DMA */
     put(d, 50, 0x4000);
     put(d, 51, 0x0200);
@@ -92,6 +91,7 @@ void ata_identify(struct ata_drive *d)
     put(d, 21, 512);
     put(d, 22, 4);
     put(d, 47, 0x8010);
+    put(d, 48, 0x4000); /* nothing of Trusted Computing: before ATA8 it was 32-bit transfers */
     put(d, 54, d->cylinders);
     put(d, 55, d->heads);
     put(d, 56, d->spt);

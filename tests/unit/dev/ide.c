@@ -116,6 +116,7 @@ static void identify_says_what_it_is(void)
     CHECK_EQ(irq14.rises, 1);
     CHECK_EQ(le16(id), 0x40);
     CHECK_EQ(le16(id + 2), DISK_SECTORS / 1008);
+    CHECK_EQ(le16(id + 96), 0x4000); /* an ATA8 drive without Trusted Computing */
     CHECK_EQ(le32(id + 120), DISK_SECTORS);
     CHECK_EQ(le64(id + 200), DISK_SECTORS);
     CHECK(!memcmp(id + 20, "1S    ", 6));
