@@ -229,6 +229,14 @@ void block_drain(struct block *b)
     pthread_mutex_unlock(&b->lock);
 }
 
+void block_set_lock(struct block *b, pthread_mutex_t *lock)
+{
+    pthread_mutex_lock(&b->lock);
+    BUG_ON(b->in_flight);
+    b->machine = lock;
+    pthread_mutex_unlock(&b->lock);
+}
+
 /* While held, no request runs, however many wait. */
 static void hold(struct block *b, bool on)
 {

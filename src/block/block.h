@@ -69,6 +69,10 @@ bool block_read_now(struct block *b, const struct block_req *req);
    held once by the caller; let go of while waiting. */
 void block_drain(struct block *b);
 
+/* Another lock takes the place of the one that it was opened with. Nothing is in flight; the thread
+   that resizes. */
+void block_set_lock(struct block *b, pthread_mutex_t *lock);
+
 /* Makes the disk shorter or longer, by zeros. Requests that are under way end first, others wait.
    -errno with a message, and then the size is what it was. Lock not held. */
 must_check int block_resize(struct block *b, u64 size, struct err *err);

@@ -158,7 +158,7 @@ static const struct qmp_command commands[] = {
     {"blockdev-add", qmp_blockdev_add, "driver:s node-name:s ?filename:s ?file:o ?read-only:b"},
     {"blockdev-del", qmp_blockdev_del, "node-name:s"},
     {"device_add", qmp_device_add,
-     "driver:s id:s ?netdev:s ?drive:s ?bus:s ?addr:s ?mac:s ?serial:s"},
+     "driver:s id:s ?netdev:s ?drive:s ?bus:s ?addr:s ?mac:s ?serial:s ?scsi-id:i"},
     {"device_del", qmp_device_del, "id:s"},
     {"human-monitor-command", qmp_human, "command-line:s ?cpu-index:i"},
 };

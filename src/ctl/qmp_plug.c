@@ -4,6 +4,7 @@
 #include "machine/plug.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,17 +163,20 @@ static bool parse_addr(const char *addr, unsigned *slot)
 json_t *qmp_device_add(struct qmp_core *q, const json_t *args, struct qmp_error *e)
 {
     const char *netdev = qmp_string(args, "netdev"), *drive = qmp_string(args, "drive");
-    const char *bus = qmp_string(args, "bus"), *addr = qmp_string(args, "addr");
+    const char *addr = qmp_string(args, "addr");
+    const json_t *target = json_object_get(args, "scsi-id");
     struct plug_config cfg = {.driver = qmp_string(args, "driver"),
                               .id = qmp_string(args, "id"),
                               .behind = netdev ? netdev : drive,
                               .mac = qmp_string(args, "mac"),
-                              .serial = qmp_string(args, "serial")};
+                              .serial = qmp_string(args, "serial"),
+                              .bus = qmp_string(args, "bus"),
+                              .target = -1};
 
-    if (!netdev == !drive)
-        return qmp_fail(e, "Need exactly one of 'netdev' and 'drive'");
-    if (bus && strcmp(bus, "pci.0") != 0)
-        return qmp_fail(e, "Bus '%.40s' not found", bus);
+    if (netdev && drive)
+        return qmp_fail(e, "Need at most one of 'netdev' and 'drive'");
+    if (target)
+        cfg.target = (int)min_u64((u64)json_integer_value(target), INT_MAX);
     if (addr && !parse_addr(addr, &cfg.slot))
         return qmp_fail(e, "Parameter 'addr' expects a slot such as '5' or '1f.0', not '%.40s'",
                         addr);

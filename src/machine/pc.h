@@ -11,6 +11,7 @@
 #include "machine/board.h"
 #include "machine/disk_config.h"
 #include "machine/plug.h"
+#include "machine/usb_config.h"
 #include "net/net.h"
 #include "ui/input.h"
 
@@ -47,9 +48,18 @@ struct pc_disk {             /* one that the user asked for */
     struct block *block;         /* NULL: an empty drive */
     struct pc_image *image;      /* whose block that is; NULL: its own */
     struct board_virtio *virtio; /* NULL: on another bus */
-    bool gone;                   /* the guest let go of it; the rest is the loop's thread's */
-    pthread_mutex_t lock;        /* instead of the machine's: a virtio disk's with its own image */
-    char boot[64];               /* its OpenFirmware path; "": firmware cannot boot it by name */
+    struct usb_msd *msd;         /* likewise, with its port */
+    struct usb_port *port;
+    bool gone;            /* the guest let go of it; the rest is the loop's thread's */
+    pthread_mutex_t lock; /* instead of the machine's: a virtio disk's with its own image */
+    char boot[64];        /* its OpenFirmware path; "": firmware cannot boot it by name */
+};
+
+struct pc_usb_input {
+    char id[PLUG_ID]; /* "": there is none */
+    struct usb_port *port;
+    struct usb_kbd *kbd; /* one of them */
+    struct usb_pointer *pointer;
 };
 
 struct nic_model;
@@ -95,9 +105,7 @@ struct pc {
     struct usb_hub *hub;
     struct xhci *xhci; /* likewise */
     struct usb_hub *xhci_hub;
-    struct usb_pointer *pointer[MACHINE_MAX_USB];
-    struct usb_kbd *usb_kbd[MACHINE_MAX_USB];
-    struct usb_msd *msd[PC_MAX_BLOCKS];
+    struct pc_usb_input usb[MACHINE_MAX_USB];
 
     struct pc_nic nic[MACHINE_MAX_NICS];
 
@@ -130,6 +138,16 @@ must_check int pc_disks_init(struct machine *m, struct err *err);
 void pc_disks_reset(struct pc *pc);
 void pc_disks_close(struct pc *pc);
 void pc_disks_dispose(struct pc *pc);
+/* Plugs in and out, with the disk's own bus: see plug.h. `image` is NULL for an empty CD-ROM drive.
+ */
+must_check int pc_disk_plug(struct machine *m, struct pc_image *image,
+                            const struct disk_config *kind, const struct plug_config *cfg,
+                            struct err *err);
+/* -EINVAL: nothing can be unplugged there. Of a virtio disk, the guest is asked. */
+must_check int pc_disk_unplug(struct machine *m, struct pc_disk *d, struct err *err);
+/* It has left its bus, and nothing of it is in flight: gives its image back, and tells of it. The
+   loop's thread, without the lock. */
+void pc_disk_gone(struct machine *m, struct pc_disk *d);
 /* For ata_drive_config; `disk` is its struct pc_disk. */
 void pc_media_tray_moved(void *disk, bool open);
 /* Drive types and disk geometry in CMOS. */
@@ -145,6 +163,13 @@ void pc_display_dispose(struct pc *pc);
 must_check int pc_usb_init(struct machine *m, struct err *err);
 void pc_usb_reset(struct pc *pc);
 void pc_usb_dispose(struct pc *pc);
+/* Into the running machine, and out of it, under the machine's lock: the guest sees it at once. */
+must_check int pc_usb_plug_input(struct machine *m, enum usb_kind kind,
+                                 const struct plug_config *cfg, struct err *err);
+void pc_usb_unplug_input(struct machine *m, struct pc_usb_input *in);
+must_check int pc_usb_plug_disk(struct machine *m, struct pc_disk *d, const struct plug_config *cfg,
+                                struct err *err);
+void pc_usb_unplug_disk(struct pc_disk *d);
 
 must_check int pc_nics_init(struct machine *m, struct err *err);
 void pc_nics_reset(struct pc *pc);
@@ -163,12 +188,14 @@ void pc_nics_dispose(struct pc *pc);
 
 /* After the disks; reset and disposed of by board_virtio.h. */
 must_check int pc_scsi_init(struct machine *m, struct err *err);
+must_check int pc_scsi_plug(struct machine *m, struct pc_disk *d, const struct plug_config *cfg,
+                            struct err *err);
 must_check int pc_virtio_init(struct machine *m, const struct machine_host *host, struct err *err);
 /* As for cards. */
 bool pc_virtio_eject(struct machine *m, unsigned slot);
 void pc_virtio_work(struct machine *m);
-must_check int pc_virtio_plug(struct machine *m, struct pc_image *image,
-                              const struct plug_config *cfg, struct err *err);
+must_check int pc_virtio_plug(struct machine *m, struct pc_disk *d, const struct plug_config *cfg,
+                              struct err *err);
 
 /* Of pcihotplug_config. */
 void pc_plug_eject(void *machine, unsigned slot);

@@ -143,6 +143,8 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
         return rc;
     pthread_mutex_lock(&m->vm.lock);
     rc = put_in(m->pc, d, new);
+    if (!rc && d->image)
+        block_drain(old);
     pthread_mutex_unlock(&m->vm.lock);
     if (rc) {
         block_close(new);
@@ -150,7 +152,11 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
     }
     d->block = new;
     snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", path ? path : "");
-    block_close(old);
+    if (d->image)
+        d->image->used = false; /* it is there still, without a drive */
+    else
+        block_close(old);
+    d->image = NULL;
     return 0;
 }
 

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIRST_INPUT (MACHINE_MAX_NICS + PC_MAX_BLOCKS) /* for plug_id */
+
 /* As QEMU has it: a letter, then letters, digits, '-', '.' and '_'. */
 static int check_id(const char *id, struct err *err)
 {
@@ -58,6 +60,14 @@ static struct pc_nic *find_nic(struct pc *pc, const char *id)
     for (unsigned n = 0; n < ARRAY_SIZE(pc->nic); n++)
         if (!strcmp(pc->nic[n].id, id))
             return &pc->nic[n];
+    return NULL;
+}
+
+static struct pc_usb_input *find_input(struct pc *pc, const char *id)
+{
+    for (unsigned n = 0; n < ARRAY_SIZE(pc->usb); n++)
+        if (!strcmp(pc->usb[n].id, id))
+            return &pc->usb[n];
     return NULL;
 }
 
@@ -151,91 +161,156 @@ int plug_image_remove(struct machine *m, const char *id, struct err *err)
     return 0;
 }
 
-static int add_nic(struct machine *m, const char *model, const struct plug_config *cfg,
+static int not_for(const struct plug_config *cfg, const char *what, struct err *err)
+{
+    return err_set(err, EINVAL, "%s: %s does not go with it", cfg->driver, what);
+}
+
+struct driver {
+    const char *name;
+    int (*add)(struct machine *m, const struct driver *dr, const struct plug_config *cfg,
+               struct err *err);
+    const char *model;       /* of a card */
+    struct disk_config disk; /* of a disk */
+    enum usb_kind kind;      /* of an input device */
+};
+
+static bool on_pci(const struct plug_config *cfg, struct err *err)
+{
+    if (!cfg->bus || !strcmp(cfg->bus, "pci.0"))
+        return true;
+    err_set(err, ENODEV, "Bus '%.40s' not found", cfg->bus);
+    return false;
+}
+
+static int add_nic(struct machine *m, const struct driver *dr, const struct plug_config *cfg,
                    struct err *err)
 {
-    struct pc_net *net = find_net(m->pc, cfg->behind);
+    struct pc_net *net = cfg->behind && *cfg->behind ? find_net(m->pc, cfg->behind) : NULL;
 
-    if (!*cfg->behind || !net)
-        return err_set(err, ENOENT, "there is no network '%s'", cfg->behind);
+    if (!net)
+        return err_set(err, ENOENT, "there is no network '%s'", cfg->behind ? cfg->behind : "");
     if (net->used)
         return err_set(err, EBUSY, "another card is connected to '%s'", cfg->behind);
-    if (cfg->serial)
-        return err_set(err, EINVAL, "%s: a card has no serial number", cfg->driver);
-    return pc_nics_plug(m, model, net, cfg, err);
+    if (cfg->serial || cfg->target >= 0)
+        return not_for(cfg, cfg->serial ? "a serial number" : "scsi-id", err);
+    if (!on_pci(cfg, err))
+        return -ENODEV;
+    return pc_nics_plug(m, dr->model, net, cfg, err);
 }
 
-static int add_disk(struct machine *m, const char *model, const struct plug_config *cfg,
+static int add_disk(struct machine *m, const struct driver *dr, const struct plug_config *cfg,
                     struct err *err)
 {
-    struct pc_image *image = find_image(m->pc, cfg->behind);
+    struct pc_image *image = cfg->behind && *cfg->behind ? find_image(m->pc, cfg->behind) : NULL;
 
-    if (!*cfg->behind || !image)
-        return err_set(err, ENOENT, "there is no image '%s'", cfg->behind);
-    if (image->used)
+    if (!image && (cfg->behind || !dr->disk.cdrom))
+        return err_set(err, ENOENT, "there is no image '%s'", cfg->behind ? cfg->behind : "");
+    if (image && image->used)
         return err_set(err, EBUSY, "another disk has the image '%s'", cfg->behind);
     if (cfg->mac)
-        return err_set(err, EINVAL, "%s: a disk has no MAC address", cfg->driver);
-    return pc_virtio_plug(m, image, cfg, err);
+        return not_for(cfg, "a MAC address", err);
+    if (cfg->target >= 0 && dr->disk.bus != DISK_SCSI)
+        return not_for(cfg, "scsi-id", err);
+    if (cfg->slot && dr->disk.bus != DISK_VIRTIO)
+        return not_for(cfg, "addr", err);
+    if (dr->disk.bus == DISK_VIRTIO && !on_pci(cfg, err))
+        return -ENODEV;
+    return pc_disk_plug(m, image, &dr->disk, cfg, err);
 }
+
+static int add_input(struct machine *m, const struct driver *dr, const struct plug_config *cfg,
+                     struct err *err)
+{
+    int rc;
+
+    if (cfg->behind || cfg->mac || cfg->serial || cfg->slot || cfg->target >= 0)
+        return not_for(cfg, "what a disk or card has", err);
+    pthread_mutex_lock(&m->vm.lock);
+    rc = pc_usb_plug_input(m, dr->kind, cfg, err);
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+static const struct driver drivers[] = {
+    {"virtio-net-pci", add_nic, .model = "virtio"},
+    {"e1000", add_nic, .model = "e1000"},
+    {"rtl8139", add_nic, .model = "rtl8139"},
+    {"ne2k_pci", add_nic, .model = "ne2k_pci"},
+    {"pcnet", add_nic, .model = "pcnet"},
+    {"virtio-blk-pci", add_disk, .disk = {.bus = DISK_VIRTIO}},
+    {"scsi-hd", add_disk, .disk = {.bus = DISK_SCSI}},
+    {"scsi-cd", add_disk, .disk = {.bus = DISK_SCSI, .cdrom = true}},
+    {"usb-storage", add_disk, .disk = {.bus = DISK_USB}},
+    {"usb-tablet", add_input, .kind = USB_TABLET},
+    {"usb-mouse", add_input, .kind = USB_MOUSE},
+    {"usb-kbd", add_input, .kind = USB_KEYBOARD},
+};
 
 int plug_add(struct machine *m, const struct plug_config *cfg, struct err *err)
 {
-    static const struct {
-        const char *driver, *model;
-        int (*add)(struct machine *m, const char *model, const struct plug_config *cfg,
-                   struct err *err);
-    } drivers[] = {
-        {"virtio-net-pci", "virtio", add_nic}, {"e1000", "e1000", add_nic},
-        {"rtl8139", "rtl8139", add_nic},       {"ne2k_pci", "ne2k_pci", add_nic},
-        {"pcnet", "pcnet", add_nic},           {"virtio-blk-pci", NULL, add_disk},
-    };
     int rc = check_machine(m, cfg->id, err);
 
     if (rc)
         return rc;
-    if (find_nic(m->pc, cfg->id) || find_disk(m->pc, cfg->id))
+    if (find_nic(m->pc, cfg->id) || find_disk(m->pc, cfg->id) || find_input(m->pc, cfg->id))
         return err_set(err, EEXIST, "there is a device '%s' already", cfg->id);
     for (size_t n = 0; n < ARRAY_SIZE(drivers); n++)
-        if (!strcmp(cfg->driver, drivers[n].driver))
-            return drivers[n].add(m, drivers[n].model, cfg, err);
+        if (!strcmp(cfg->driver, drivers[n].name))
+            return drivers[n].add(m, &drivers[n], cfg, err);
     return err_set(err, EINVAL,
                    "no driver '%.40s' can be plugged in; there are virtio-net-pci, e1000, rtl8139, "
-                   "ne2k_pci, pcnet and virtio-blk-pci",
+                   "ne2k_pci, pcnet, virtio-blk-pci, scsi-hd, scsi-cd, usb-storage, usb-tablet, "
+                   "usb-mouse and usb-kbd",
                    cfg->driver);
 }
 
-/* Where a device is that can be unplugged. Under the machine's lock. */
-static int slot_of(struct pc *pc, const char *id, unsigned *slot, struct err *err)
+static int remove_nic(struct machine *m, const struct pc_nic *nic)
 {
-    const struct pc_nic *nic = find_nic(pc, id);
-    const struct pc_disk *d = find_disk(pc, id);
+    int rc;
 
-    if ((nic && nic->gone) || (d && d->gone) || (!nic && !d))
-        return err_set(err, ENOENT, "there is no device '%s'", id);
-    if (!nic && !d->virtio)
-        return err_set(err, EINVAL, "'%s' is on a bus where nothing can be unplugged", id);
-    *slot = nic ? nic->devfn >> 3 : d->virtio->devfn >> 3;
+    pthread_mutex_lock(&m->vm.lock);
+    rc = nic->gone ? -ENOENT : 0;
+    if (!rc)
+        pcihotplug_ask(m->pc->hotplug, nic->devfn >> 3);
+    pthread_mutex_unlock(&m->vm.lock);
+    return rc;
+}
+
+static int remove_input(struct machine *m, struct pc_usb_input *in)
+{
+    pthread_mutex_lock(&m->vm.lock);
+    pc_usb_unplug_input(m, in);
+    pthread_mutex_unlock(&m->vm.lock);
+    machine_tell(m, MACHINE_UNPLUGGED, FIRST_INPUT + (unsigned)(in - m->pc->usb), false);
+    *in = (struct pc_usb_input){.id = ""};
     return 0;
 }
 
 int plug_remove(struct machine *m, const char *id, struct err *err)
 {
-    unsigned slot = 0;
     int rc = check_machine(m, id, err);
+    struct pc_nic *nic = rc ? NULL : find_nic(m->pc, id);
+    struct pc_usb_input *in = rc ? NULL : find_input(m->pc, id);
+    struct pc_disk *d = rc ? NULL : find_disk(m->pc, id);
 
     if (rc)
         return rc;
-    pthread_mutex_lock(&m->vm.lock);
-    rc = slot_of(m->pc, id, &slot, err);
-    if (!rc)
-        pcihotplug_ask(m->pc->hotplug, slot);
-    pthread_mutex_unlock(&m->vm.lock);
-    return rc;
+    rc = -ENOENT;
+    if (nic)
+        rc = remove_nic(m, nic);
+    else if (d)
+        rc = pc_disk_unplug(m, d, err);
+    else if (in)
+        rc = remove_input(m, in);
+    return rc == -ENOENT ? err_set(err, ENOENT, "there is no device '%s'", id) : rc;
 }
 
+/* Cards, disks, input devices. */
 const char *plug_id(struct machine *m, unsigned n)
 {
+    if (n >= FIRST_INPUT)
+        return m->pc->usb[n - FIRST_INPUT].id;
     return n < MACHINE_MAX_NICS ? m->pc->nic[n].id : m->pc->disk[n - MACHINE_MAX_NICS].id;
 }
 

@@ -5,12 +5,26 @@
 #include "machine/board_virtio.h"
 #include "virtio/scsi.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 static void free_scsi(void *s)
 {
     virtio_scsi_free(s);
+}
+
+static struct scsi_unit_config unit_config(struct pc_disk *d)
+{
+    return (struct scsi_unit_config){.block = d->block,
+                                     .cdrom = d->cfg.cdrom,
+                                     .removable = d->cfg.cdrom,
+                                     .queues = true,
+                                     .vendor = "DOMUS",
+                                     .product = d->cfg.cdrom ? "CD-ROM" : "HARDDISK",
+                                     .revision = "1.0",
+                                     .on_tray = pc_media_tray_moved,
+                                     .tray_opaque = d};
 }
 
 /* Makes disks and CD-ROMs targets of one host adapter. */
@@ -22,16 +36,7 @@ static unsigned fill_scsi(struct pc *pc, struct virtio_scsi_config *cfg)
             continue;
         BUG_ON(cfg->nunits == VIRTIO_SCSI_TARGETS);
         pc_disk_set_place(d, cfg->nunits);
-        cfg->unit[cfg->nunits++] =
-            (struct scsi_unit_config){.block = d->block,
-                                      .cdrom = d->cfg.cdrom,
-                                      .removable = d->cfg.cdrom,
-                                      .queues = true,
-                                      .vendor = "DOMUS",
-                                      .product = d->cfg.cdrom ? "CD-ROM" : "HARDDISK",
-                                      .revision = "1.0",
-                                      .on_tray = pc_media_tray_moved,
-                                      .tray_opaque = d};
+        cfg->unit[cfg->nunits++] = unit_config(d);
     }
     return cfg->nunits;
 }
@@ -55,4 +60,36 @@ int pc_scsi_init(struct machine *m, struct err *err)
             snprintf(pc->disk[n].boot, sizeof(pc->disk[n].boot),
                      "/pci@i0cf8/scsi@%x/channel@0/disk@%u,0", at->devfn >> 3, pc->disk[n].unit);
     return rc;
+}
+
+static int find_target(struct virtio_scsi *s, int wanted, unsigned *target, struct err *err)
+{
+    if (wanted >= (int)VIRTIO_SCSI_TARGETS)
+        return err_set(err, EINVAL, "scsi-id is 0 to %u", VIRTIO_SCSI_TARGETS - 1);
+    for (unsigned n = 0; n < VIRTIO_SCSI_TARGETS; n++)
+        if (!virtio_scsi_unit(s, n) && (wanted < 0 || n == (unsigned)wanted)) {
+            *target = n;
+            return 0;
+        }
+    return wanted < 0 ? err_set(err, ENOSPC, "no target of the SCSI adapter is free")
+                      : err_set(err, EBUSY, "target %d of the SCSI adapter is taken", wanted);
+}
+
+int pc_scsi_plug(struct machine *m, struct pc_disk *d, const struct plug_config *cfg,
+                 struct err *err)
+{
+    struct scsi_unit_config unit = unit_config(d);
+    int rc;
+
+    if (!m->pc->scsi || (cfg->bus && strcmp(cfg->bus, "scsi0.0") != 0))
+        return err_set(err, ENODEV,
+                       "there is no SCSI adapter '%.40s'; a machine that is started with a disk or "
+                       "CD-ROM on bus=scsi has one, scsi0.0",
+                       cfg->bus ? cfg->bus : "");
+    rc = find_target(m->pc->scsi, cfg->target, &d->unit, err);
+    if (rc)
+        return rc;
+    unit.serial = cfg->serial;
+    virtio_scsi_plug(m->pc->scsi, d->unit, &unit);
+    return 0;
 }

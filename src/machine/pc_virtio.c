@@ -60,50 +60,17 @@ int pc_virtio_init(struct machine *m, const struct machine_host *host, struct er
     return rc ? rc : board_virtio_init(m, host, err);
 }
 
-/* A place in the list of disks; NULL: there is none left. */
-static struct pc_disk *free_disk(struct pc *pc)
-{
-    for (unsigned n = 0; n < ARRAY_SIZE(pc->disk); n++)
-        if (!pc->disk[n].machine) {
-            pc->ndisks = (unsigned)max_u64(pc->ndisks, n + 1);
-            return &pc->disk[n];
-        }
-    return NULL;
-}
-
-static int fill_disk(struct machine *m, struct pc_disk *d, struct pc_image *image,
-                     const struct plug_config *cfg, struct err *err)
+int pc_virtio_plug(struct machine *m, struct pc_disk *d, const struct plug_config *cfg,
+                   struct err *err)
 {
     const struct board_virtio_place place = {.option = cfg->driver, .slot = cfg->slot};
-    int rc;
+    int rc = add_blk(m, d, cfg->serial, &place, err);
 
-    *d = (struct pc_disk){
-        .machine = m, .cfg.bus = DISK_VIRTIO, .block = image->block, .image = image};
-    snprintf(d->id, sizeof(d->id), "%s", cfg->id);
-    snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", image->path);
-    rc = add_blk(m, d, cfg->serial, &place, err);
-    if (rc) {
-        *d = (struct pc_disk){.machine = NULL};
+    if (rc)
         return rc;
-    }
-    image->used = true;
     virtio_pci_reset(d->virtio->pci);
     pcihotplug_plugged(m->pc->hotplug, d->virtio->devfn >> 3);
     return 0;
-}
-
-int pc_virtio_plug(struct machine *m, struct pc_image *image, const struct plug_config *cfg,
-                   struct err *err)
-{
-    struct pc_disk *d;
-    int rc;
-
-    pthread_mutex_lock(&m->vm.lock);
-    d = free_disk(m->pc);
-    rc = d ? fill_disk(m, d, image, cfg, err)
-           : err_set(err, ENOSPC, "there are %u disks already", PC_MAX_BLOCKS);
-    pthread_mutex_unlock(&m->vm.lock);
-    return rc;
 }
 
 bool pc_virtio_eject(struct machine *m, unsigned slot)
@@ -141,17 +108,7 @@ static bool free_gone(struct machine *m, struct pc_disk *d)
 
 void pc_virtio_work(struct machine *m)
 {
-    for (unsigned n = 0; n < m->pc->ndisks; n++) {
-        struct pc_disk *d = &m->pc->disk[n];
-        if (!free_gone(m, d))
-            continue;
-        if (d->image)
-            d->image->used = false;
-        else
-            block_close(d->block);
-        machine_tell(m, MACHINE_UNPLUGGED, MACHINE_MAX_NICS + n, true);
-        pthread_mutex_lock(&m->vm.lock);
-        *d = (struct pc_disk){.machine = NULL};
-        pthread_mutex_unlock(&m->vm.lock);
-    }
+    for (unsigned n = 0; n < m->pc->ndisks; n++)
+        if (free_gone(m, &m->pc->disk[n]))
+            pc_disk_gone(m, &m->pc->disk[n]);
 }

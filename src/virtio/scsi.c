@@ -29,12 +29,15 @@
 #define CDB_MAX       260u
 
 /* Events, 5.6.6.3. */
-#define EVENT_LEN    16u
-#define T_NO_EVENT   0u
-#define T_ASYNC      2u
-#define T_PARAM      3u
-#define T_MISSED     0x80000000u
-#define ASYNC_MEDIUM 0x10u
+#define EVENT_LEN      16u
+#define T_NO_EVENT     0u
+#define T_TRANSPORT    1u
+#define T_ASYNC        2u
+#define T_PARAM        3u
+#define T_MISSED       0x80000000u
+#define ASYNC_MEDIUM   0x10u
+#define TRANSPORT_NEW  1u /* "rescan" */
+#define TRANSPORT_GONE 2u
 
 bool scsi_address(const struct virtio_scsi *s, const u8 lun[SCSI_LUN_LEN], unsigned *target,
                   unsigned *unit)
@@ -107,7 +110,7 @@ static void notify(void *opaque, struct virtq *q)
 static void drain(struct virtio_scsi *s)
 {
     for (unsigned n = 0; n < VIRTIO_SCSI_TARGETS && s->requests; n++)
-        if (s->target[n].s && s->target[n].unit.block)
+        if (s->target[n].unit.block)
             block_drain(s->target[n].unit.block);
 }
 
@@ -176,6 +179,35 @@ static void add_target(struct virtio_scsi *s, unsigned n, struct scsi_unit_confi
     s->target[n].s = s;
     if (!cfg.cdrom)
         block_on_resize(cfg.block, resized, &s->target[n]);
+}
+
+static void tell(struct virtio_scsi *s, unsigned target, u32 reason)
+{
+    if (virtio_has(&s->virtio, SCSI_F_HOTPLUG))
+        push_event(s, T_TRANSPORT, target, reason);
+}
+
+void virtio_scsi_plug(struct virtio_scsi *s, unsigned target, const struct scsi_unit_config *cfg)
+{
+    BUG_ON(s->target[target].s);
+    add_target(s, target, *cfg);
+    s->target[target].unit.attention = SCSI_RESET;
+    tell(s, target, TRANSPORT_NEW);
+}
+
+/* From the first line on no request finds it; those that run may have more pieces to go. */
+void virtio_scsi_unplug(struct virtio_scsi *s, unsigned target)
+{
+    struct scsi_target *t = &s->target[target];
+    struct block *block = t->unit.block;
+
+    t->s = NULL;
+    if (block) {
+        block_on_resize(block, NULL, NULL);
+        block_drain(block);
+    }
+    *t = (struct scsi_target){.s = NULL};
+    tell(s, target, TRANSPORT_GONE);
 }
 
 int virtio_scsi_new(struct virtio_scsi **out, struct mem *mem, struct clock *clk,

@@ -23,7 +23,13 @@ must_check int virtio_scsi_new(struct virtio_scsi **out, struct mem *mem, struct
                                const struct virtio_scsi_config *cfg);
 void virtio_scsi_free(struct virtio_scsi *s);
 struct virtio *virtio_scsi_dev(struct virtio_scsi *s);
-/* For its tray and disc; the driver is told with virtio_scsi_medium_changed. */
+/* A logical unit that comes to the target, which is free, and one that goes, with what it does at
+   the moment waited for: its image is the caller's again then. The driver is told. The machine's
+   lock is held, by virtio_scsi_unplug once, and let go of while waiting. */
+void virtio_scsi_plug(struct virtio_scsi *s, unsigned target, const struct scsi_unit_config *cfg);
+void virtio_scsi_unplug(struct virtio_scsi *s, unsigned target);
+/* NULL: the target is free. For its tray and disc; the driver is told with
+ * virtio_scsi_medium_changed. */
 struct scsi_unit *virtio_scsi_unit(struct virtio_scsi *s, unsigned target);
 void virtio_scsi_medium_changed(struct virtio_scsi *s, unsigned target);
 

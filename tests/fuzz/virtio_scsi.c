@@ -22,9 +22,24 @@ static void change_disc(struct virtio_target *t, bool in)
 {
     struct guest *g = t->opaque;
 
+    if (!virtio_scsi_unit(t->device, 1))
+        return;
     block_drain(g->blk[1]); /* as closing the old one does */
     scsi_change_disc(virtio_scsi_unit(t->device, 1), in ? g->blk[1] : NULL);
     virtio_scsi_medium_changed(t->device, 1);
+}
+
+/* Pulls the CD-ROM drive out, or plugs it in again. */
+static void move_drive(struct virtio_target *t)
+{
+    struct guest *g = t->opaque;
+    struct scsi_unit_config unit = {
+        .block = g->blk[1], .cdrom = true, .vendor = "V", .product = "P", .revision = "R"};
+
+    if (virtio_scsi_unit(t->device, 1))
+        virtio_scsi_unplug(t->device, 1);
+    else
+        virtio_scsi_plug(t->device, 1, &unit);
 }
 
 static void resize(struct virtio_target *t, u64 size)
@@ -52,7 +67,10 @@ static void host(struct virtio_target *t, struct input *in, u8 op)
         change_disc(t, op & 4);
         break;
     default:
-        scsi_eject(virtio_scsi_unit(t->device, 1));
+        if (op & 8)
+            move_drive(t);
+        else if (virtio_scsi_unit(t->device, 1))
+            scsi_eject(virtio_scsi_unit(t->device, 1));
     }
 }
 

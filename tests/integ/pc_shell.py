@@ -77,32 +77,88 @@ def plug_card(m, driver, data):
     m.qmp("netdev_del", id="n-" + driver)
 
 
-def plug_disk(m, path, data):
+def disk_comes(m, kind):
+    """$disk is then the one disk of that kind: a number may not be free again so soon."""
+    m.until(f"ls /sys/block | grep -q ^{kind}")
+    m.run(f"disk=/dev/$(ls /sys/block | grep ^{kind}); [ -b $disk ] || echo FAIL")
+
+
+def disk_goes(m, kind):
+    m.until(f"! ls /sys/block | grep -q ^{kind}")
+
+
+def plug_disk(m, path, data, driver, kind, **where):
+    """A disk comes twice, the second time to a place that was used; what the image holds then."""
     m.qmp("blockdev-add", driver="raw", node_name="d1", file={"driver": "file", "filename": path})
-    for n in range(2): # the second time its place in the tables is one that was used
-        m.qmp("device_add", driver="virtio-blk-pci", id="v1", drive="d1", serial="hot")
-        m.until("grep -qs hot /sys/block/vda/serial")
-        want(m.sum("/dev/vda") == digest(data), "the disk is read wrongly")
-        m.run(f"echo hot{n} | dd of=/dev/vda bs=512 seek={n} conv=sync,fsync 2>/dev/null || echo FAIL")
+    for n in range(2):
+        m.qmp("device_add", driver=driver, id="v1", drive="d1", serial="hot", **where)
+        disk_comes(m, kind)
+        want(m.sum("$disk") == digest(data), f"{driver} is read wrongly")
+        m.run(f"echo hot{n} | dd of=$disk bs=512 seek={n} conv=sync,fsync 2>/dev/null || echo FAIL")
         m.qmp("device_del", id="v1")
         m.qmp.event("DEVICE_DELETED")
-        m.until("[ ! -d /sys/block/vda ]")
+        disk_goes(m, kind)
         data = data[:512 * n] + (b"hot%d\n" % n).ljust(512, b"\0") + data[512 * (n + 1):]
     m.qmp("blockdev-del", node_name="d1")
-    want(read(path) == data, "the disk is written wrongly")
+    want(read(path) == data, f"{driver} is written wrongly")
+    return data
+
+
+def pull_out(m, path, driver):
+    """A disk goes while it is read: the reader sees an error, and that is all."""
+    m.qmp("blockdev-add", driver="raw", node_name="d2", file={"driver": "file", "filename": path})
+    m.qmp("device_add", driver=driver, id="v2", drive="d2")
+    disk_comes(m, "sd")
+    m.run("{ (while dd if=$disk of=/dev/null iflag=direct bs=64k; do :; done; >/tmp/over) "
+          ">/dev/null 2>&1 & }")
+    m.qmp("device_del", id="v2")
+    m.until("[ -f /tmp/over ]")
+    disk_goes(m, "sd")
+    m.run("rm /tmp/over")
+    m.qmp("blockdev-del", node_name="d2")
+
+
+def plug_cdrom(m, path, data):
+    m.qmp("device_add", driver="scsi-cd", id="cd1", bus="scsi0.0", scsi_id=9)
+    m.until("[ -b /dev/sr1 ]")
+    m.qmp("blockdev-change-medium", id="cd1", filename=path)
+    m.until(f"[ $(cat /sys/block/sr1/size) = {len(data) // 512} ] || ! head -c 1 /dev/sr1 >/dev/null")
+    want(m.sum("/dev/sr1") == digest(data), "the disc is read wrongly")
+    m.qmp("device_del", id="cd1")
+    m.until("[ ! -d /sys/block/sr1 ]")
+
+
+def plug_keyboard(m, bus, place):
+    m.qmp("device_add", driver="usb-kbd", id="k1", bus=bus)
+    m.run(f"there() {{ for e in /sys/class/input/event*; do readlink -f $e | grep -q {place} && "
+          "grep -q 'USB Keyboard' $e/device/name && return; done; return 1; }")
+    m.until("there")
+    m.reports(place, "USB Keyboard", [(1, 30, 1), (1, 30, 0)],
+              lambda: m.qmp("send-key", keys=[{"type": "qcode", "data": "a"}]))
+    m.qmp("device_del", id="k1")
+    m.until("! there")
 
 
 def test_plug(a, directory):
-    """Cards and a disk come and go."""
+    """Cards, disks, a CD-ROM drive and keyboards come and go."""
     os.mkdir(directory + "/tftp")
     data, disk = noise(100000, 3), noise(3 * MIB, 4)
     write(directory + "/tftp/data", data)
-    write(directory + "/disk", disk)
-    with Shell(a, directory) as m:
+    path, disc = write(directory + "/disk", disk), write(directory + "/disc", noise(MIB, 5))
+    with Shell(a, directory, "--cpus", "2", "--cdrom", "none,bus=scsi", "--usb", "tablet,bus=xhci",
+               "--usb", "tablet") as m:
         want(len(m.qmp("query-vnc")["clients"]) == 1, "our viewer is not told of")
         plug_card(m, "virtio-net-pci", directory + "/tftp/data")
         plug_card(m, "e1000", directory + "/tftp/data")
-        plug_disk(m, directory + "/disk", disk)
+        disk = plug_disk(m, path, disk, "virtio-blk-pci", "vd")
+        disk = plug_disk(m, path, disk, "scsi-hd", "sd", scsi_id=4)
+        disk = plug_disk(m, path, disk, "usb-storage", "sd", bus="xhci.0")
+        plug_disk(m, path, disk, "usb-storage", "sd", bus="usb-bus.0")
+        pull_out(m, path, "scsi-hd")
+        pull_out(m, path, "usb-storage")
+        plug_cdrom(m, disc, read(disc))
+        plug_keyboard(m, "xhci.0", m.run("basename /sys/bus/pci/drivers/xhci_hcd/0000*").strip())
+        plug_keyboard(m, "usb-bus.0", "00:01.2")
         m.end()
 
 

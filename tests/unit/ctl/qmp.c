@@ -4,8 +4,10 @@
 #include "dev/pcihotplug.h"
 #include "machine/board.h"
 #include "machine/board_virtio.h"
+#include "machine/pc.h"
 #include "qmp_rig.h"
 #include "virtio/balloon.h"
+#include "virtio/scsi.h"
 
 static struct qmp_rig r;
 
@@ -198,13 +200,18 @@ static s64 actual(void)
     return json_integer_value(json_object_get(a, "actual"));
 }
 
+static void with_balloon(struct machine_config *cfg)
+{
+    cfg->has_balloon = true;
+}
+
 /* Its registers, as a guest without a driver reaches them: `actual` is what it wrote last. */
 static void balloon(void)
 {
     open_rig();
     CHECK(fails("{\"execute\": \"query-balloon\"}", "DeviceNotActive", "No balloon"));
     qmp_rig_close(&r);
-    qmp_rig_open_with(&r, true);
+    qmp_rig_open_with(&r, with_balloon);
     ask("{\"execute\": \"qmp_capabilities\"}");
     CHECK_EQ(actual(), 16 * MiB);
     CHECK(json_object_get(ask("{\"execute\": \"balloon\", \"arguments\": {\"value\": 8388608}}"),
@@ -342,6 +349,132 @@ static void disks_come_and_go(void)
     qmp_rig_close(&r);
 }
 
+static void with_buses(struct machine_config *cfg)
+{
+    cfg->usb[0] = "tablet,bus=xhci";
+    cfg->usb[1] = "keyboard";
+    cfg->nusbs = 2;
+    cfg->cdrom[1] = "none,bus=scsi";
+    cfg->ncdroms = 2;
+}
+
+static void open_with_buses(void)
+{
+    qmp_rig_open_with(&r, with_buses);
+    CHECK(done("{\"execute\": \"qmp_capabilities\"}"));
+}
+
+static bool adds_image(const char *node)
+{
+    char text[300];
+
+    unlink(r.disk); /* the machine has it open, and locked; so has the one before */
+    qmp_rig_file(r.disk, r.dir, "disk", 2 * MiB);
+    snprintf(text, sizeof(text),
+             DO("blockdev-add", "\"driver\": \"raw\", \"node-name\": \"%s\", \"file\": "
+                                "{\"driver\": \"file\", \"filename\": \"%s\"}"),
+             node, r.disk);
+    return done(text);
+}
+
+static size_t drives_there(void)
+{
+    return json_array_size(json_object_get(ask("{\"execute\": \"query-block\"}"), "return"));
+}
+
+static bool deletes(const char *id)
+{
+    char text[80];
+    size_t n;
+
+    snprintf(text, sizeof(text), DO("device_del", "\"id\": \"%s\""), id);
+    if (!done(text))
+        return false;
+    n = json_array_size(r.sent);
+    return n == 2 && !strcmp(event(0), "DEVICE_DELETED") &&
+           !strcmp(qmp_string(json_object_get(json_array_get(r.sent, 0), "data"), "device"), id);
+}
+
+static void scsi_units_come_and_go(void)
+{
+    open_rig();
+    CHECK(fails(DO("device_add", "\"driver\": \"scsi-cd\", \"id\": \"c\""), "GenericError",
+                "there is no SCSI adapter"));
+    qmp_rig_close(&r);
+    open_with_buses();
+    CHECK(adds_image("d"));
+    CHECK(fails(DO("device_add", "\"driver\": \"scsi-hd\", \"id\": \"h\""), "GenericError",
+                "there is no image"));
+    CHECK(fails(DO("device_add", "\"driver\": \"scsi-hd\", \"id\": \"h\", \"drive\": \"d\", "
+                                 "\"scsi-id\": 0"),
+                "GenericError", "target 0 of the SCSI adapter is taken"));
+    CHECK(fails(DO("device_add", "\"driver\": \"scsi-hd\", \"id\": \"h\", \"drive\": \"d\", "
+                                 "\"scsi-id\": -2"),
+                "GenericError", "scsi-id is 0 to 31"));
+    CHECK(fails(DO("device_add", "\"driver\": \"scsi-hd\", \"id\": \"h\", \"drive\": \"d\", "
+                                 "\"addr\": \"5\""),
+                "GenericError", "addr does not go with it"));
+    CHECK(done(DO("device_add", "\"driver\": \"scsi-hd\", \"id\": \"h\", \"drive\": \"d\", "
+                                "\"bus\": \"scsi0.0\", \"scsi-id\": 7, \"serial\": \"s\"")));
+    CHECK(virtio_scsi_unit(r.machine->pc->scsi, 7));
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-storage\", \"id\": \"u\", \"drive\": \"d\""),
+                "GenericError", "another disk has"));
+    CHECK(done(DO("device_add", "\"driver\": \"scsi-cd\", \"id\": \"c\"")));
+    CHECK_EQ(drives_there(), 6);
+    CHECK(deletes("h") && !virtio_scsi_unit(r.machine->pc->scsi, 7));
+    CHECK(deletes("scsi0-cd0")); /* of the configuration */
+    CHECK(fails(DO("device_del", "\"id\": \"h\""), "DeviceNotFound", "h"));
+    CHECK_EQ(drives_there(), 4);
+    CHECK(done(DO("device_add", "\"driver\": \"scsi-cd\", \"id\": \"c2\", \"drive\": \"d\"")));
+    CHECK(done(DO("eject", "\"id\": \"c2\""))); /* the image is nobody's then */
+    CHECK(done(DO("blockdev-del", "\"node-name\": \"d\"")));
+    CHECK(deletes("c2") && deletes("c"));
+    qmp_rig_close(&r);
+}
+
+static void usb_devices_come_and_go(void)
+{
+    char text[200], id[8];
+
+    open_rig();
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-kbd\", \"id\": \"k\""), "GenericError",
+                "there is no USB bus"));
+    qmp_rig_close(&r);
+    open_with_buses();
+    CHECK(adds_image("d"));
+    CHECK(done(DO("device_add", "\"driver\": \"usb-storage\", \"id\": \"u\", \"drive\": \"d\"")));
+    CHECK(fails(DO("blockdev-del", "\"node-name\": \"d\""), "GenericError", "remove it first"));
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-mouse\", \"id\": \"u\""), "GenericError",
+                "a device 'u' already"));
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-mouse\", \"id\": \"m\", \"bus\": \"pci.0\""),
+                "GenericError", "there is no USB bus 'pci.0'"));
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-mouse\", \"id\": \"m\", \"drive\": \"d\""),
+                "GenericError", "does not go with it"));
+    CHECK(done(DO("device_add", "\"driver\": \"usb-mouse\", \"id\": \"m\", "
+                                "\"bus\": \"usb-bus.0\"")));
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-tablet\", \"id\": \"t\", "
+                                 "\"bus\": \"usb-bus.0\""),
+                "GenericError", "no USB port is free"));
+    CHECK(deletes("usb1") && deletes("m")); /* the keyboard of the configuration */
+    CHECK(done(DO("device_add", "\"driver\": \"usb-kbd\", \"id\": \"usb1\"")));
+    for (unsigned n = 0; n < 3; n++) {
+        snprintf(text, sizeof(text), DO("device_add", "\"driver\": \"usb-kbd\", \"id\": \"k%u\""),
+                 n);
+        CHECK(done(text)); /* the last one, and then on the other bus */
+    }
+    CHECK(fails(DO("device_add", "\"driver\": \"usb-kbd\", \"id\": \"k3\""), "GenericError",
+                "no USB port is free"));
+    ask("{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", "
+        "\"data\": \"a\"}]}}");
+    for (unsigned n = 0; n < 3; n++) {
+        snprintf(id, sizeof(id), "k%u", n);
+        CHECK(deletes(id));
+    }
+    CHECK(deletes("usb0") && deletes("u"));
+    CHECK(done(DO("blockdev-del", "\"node-name\": \"d\"")));
+    qmp_rig_close(&r);
+}
+
 static void keys(void)
 {
     static const char send[] = "{\"execute\": \"send-key\", \"arguments\": {\"keys\": "
@@ -438,6 +571,8 @@ int main(void)
     TEST_RUN(stopping);
     TEST_RUN(cards_come_and_go);
     TEST_RUN(disks_come_and_go);
+    TEST_RUN(scsi_units_come_and_go);
+    TEST_RUN(usb_devices_come_and_go);
     TEST_RUN(keys);
     TEST_RUN(human);
     TEST_RUN(ends_of_messages);

@@ -43,7 +43,8 @@ static inline void qmp_rig_send(void *opaque, json_t *msg)
     json_array_append_new(r->sent, msg);
 }
 
-static inline void qmp_rig_open_with(struct qmp_rig *r, bool balloon)
+/* `more`, which may be NULL, adds to the configuration. */
+static inline void qmp_rig_open_with(struct qmp_rig *r, void (*more)(struct machine_config *cfg))
 {
     struct machine_host host = {0};
     struct qmp_config cfg;
@@ -65,9 +66,10 @@ static inline void qmp_rig_open_with(struct qmp_rig *r, bool balloon)
                                      .nfloppies = 1,
                                      .net = {"none"},
                                      .nnets = 1,
-                                     .has_balloon = balloon,
                                      .memory = 16 * MiB,
                                      .cpus = 2};
+    if (more)
+        more(&r->cfg);
     if (loop_new(&r->loop, &err))
         abort();
     host.loop = r->loop;
@@ -84,7 +86,7 @@ static inline void qmp_rig_open_with(struct qmp_rig *r, bool balloon)
 
 static inline void qmp_rig_open(struct qmp_rig *r)
 {
-    qmp_rig_open_with(r, false);
+    qmp_rig_open_with(r, NULL);
 }
 
 static inline void qmp_rig_close(struct qmp_rig *r)

@@ -329,6 +329,52 @@ static void events(void)
     stop();
 }
 
+static bool transport_event(u8 target, u32 reason)
+{
+    u32 what, why;
+
+    return event(&what, &why) && what == 1 && why == reason && *drv_ram(&d, EVENT + 5) == target;
+}
+
+static void units_come_and_go(void)
+{
+    struct scsi_unit_config unit = {
+        .block = cd, .cdrom = true, .vendor = "DOMUS", .product = "C", .revision = "1"};
+    u32 what, reason, used;
+
+    start(BIT64(1)); /* HOTPLUG */
+    unit.block = cd;
+    CHECK_EQ(request(1, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    give_event_buffer();
+    virtio_scsi_unplug(s, 1);
+    CHECK(transport_event(1, 2) && !virtio_scsi_unit(s, 1));
+    CHECK_EQ(request(1, "\0\0\0\0\0\0", 6, 0, 0, false), 3);
+    virtio_scsi_plug(s, 5, &unit); /* no buffer */
+    CHECK(!event(&what, &reason));
+    give_event_buffer();
+    CHECK(event(&what, &reason) && what == 0x80000000);
+    CHECK_EQ(request(5, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    CHECK_EQ(sense(), SCSI_RESET);
+    CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    submit(0, 0, 1, "\x28\0\0\0\0\0\0\2\0\0", 10, 0x40000, 4, true);
+    give_event_buffer();
+    virtio_scsi_unplug(s, 0); /* once its request is over */
+    CHECK(transport_event(0, 2));
+    CHECK_EQ(response(&used), 0);
+    CHECK_EQ(status(), SCSI_GOOD);
+    resize(SECTORS / 2); /* nobody is told */
+    unit = (struct scsi_unit_config){
+        .block = blk, .queues = true, .vendor = "DOMUS", .product = "D", .revision = "1"};
+    give_event_buffer();
+    virtio_scsi_plug(s, 0, &unit);
+    CHECK(transport_event(0, 1));
+    CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    CHECK_EQ(sense(), SCSI_RESET);
+    CHECK_EQ(request(0, "\x28\0\0\0\0\5\0\0\2\0", 10, 1024, 1, true), 0);
+    CHECK_EQ(status(), SCSI_GOOD);
+    stop();
+}
+
 static void rules_are_kept(void)
 {
     struct drv_seg seg[] = {{REQUEST, 40, false}, {RESPONSE, 108, true}};
@@ -408,6 +454,7 @@ int main(void)
     TEST_RUN(addresses);
     TEST_RUN(tasks_are_managed);
     TEST_RUN(events);
+    TEST_RUN(units_come_and_go);
     TEST_RUN(rules_are_kept);
     TEST_RUN(reset_in_flight);
     TEST_RUN(state_moves);
