@@ -260,6 +260,18 @@ void board_virtio_reset(struct machine *m)
     }
 }
 
+void board_virtio_hold(struct machine *m, bool on)
+{
+    for (unsigned n = 0; m->virtio && n < m->virtio->n; n++) {
+        struct virtio *dev = m->virtio->dev[n].dev;
+        if (!dev)
+            continue;
+        virtio_lock(dev);
+        virtio_hold(dev, on);
+        virtio_unlock(dev);
+    }
+}
+
 void board_virtio_dispose(struct machine *m)
 {
     for (unsigned n = 0; m->virtio && n < m->virtio->n; n++)

@@ -50,6 +50,8 @@ must_check int board_virtio_add(struct machine *m, struct virtio *dev, void *dev
 void board_virtio_unplug(struct machine *m, struct board_virtio *v);
 void board_virtio_free(struct board_virtio *v);
 void board_virtio_reset(struct machine *m);
+/* While the machine is paused. Under the machine's lock. */
+void board_virtio_hold(struct machine *m, bool on);
 void board_virtio_dispose(struct machine *m);
 /* What options ask for beside disks and networks. Before any CPU runs, without the lock. */
 must_check int board_virtio_init(struct machine *m, const struct machine_host *host,

@@ -12,6 +12,7 @@
 #include "dev/acpipm.h"
 #include "dev/mc146818.h"
 #include "machine/board.h"
+#include "machine/board_virtio.h"
 #include "machine/pc.h"
 #include "os/loop.h"
 
@@ -313,6 +314,7 @@ void machine_pause(struct machine *m, bool on)
     m->paused = on;
     pthread_mutex_lock(&m->vm.lock);
     pc_nics_hold(m, on);
+    board_virtio_hold(m, on);
     pthread_mutex_unlock(&m->vm.lock);
     machine_hold(m, on);
     settle(m);

@@ -87,6 +87,15 @@ static void notify_all(struct virtio *dev)
         virtio_notify(dev, n);
 }
 
+void virtio_hold(struct virtio *dev, bool on)
+{
+    bool was = dev->held;
+
+    dev->held = on;
+    if (was && !on)
+        notify_all(dev);
+}
+
 void virtio_set_dma(struct virtio *dev, bool can)
 {
     bool could = dev->can_dma;

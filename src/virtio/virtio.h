@@ -90,6 +90,7 @@ struct virtio { /* embedded in a device */
     const struct virtio_transport *transport; /* NULL: none yet */
     void *transport_opaque;
     bool can_dma; /* the transport lets it reach memory */
+    bool held;    /* as `virtio_hold` says */
 
     u64 offered, accepted; /* features */
     u8 status;
@@ -131,6 +132,10 @@ struct virtq *virtio_add_queue(struct virtio *dev, u16 size);
 void virtio_dispose(struct virtio *dev);
 /* As after power-on, also while requests are in flight. May let go of the machine's lock. */
 void virtio_reset(struct virtio *dev);
+
+/* While held, for a machine that is paused, its queues stand still: no buffer is taken from them,
+   so what comes from the host waits there. */
+void virtio_hold(struct virtio *dev, bool on);
 
 /* Where the machine's lock is not enough, or not held. */
 static inline void virtio_lock(struct virtio *dev)

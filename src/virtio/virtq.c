@@ -133,7 +133,7 @@ bool virtq_pop(struct virtq *q, struct virtq_buf *buf)
 {
     int n;
 
-    if (!q->ready || !virtio_live(q->dev))
+    if (!q->ready || !virtio_live(q->dev) || q->dev->held)
         return false;
     if (!q->budget) {
         virtio_go_on(q);

@@ -55,7 +55,7 @@ struct virtq_buf {
     struct iovec iov[VIRTQ_IOV_MAX]; /* none is empty */
 };
 
-/* False: there is none, or the device is broken or not live. */
+/* False: there is none, or the device is broken, held or not live. */
 must_check bool virtq_pop(struct virtq *q, struct virtq_buf *buf);
 /* Takes back the last pop; of several, in reverse order. */
 void virtq_unpop(struct virtq *q, struct virtq_head head);

@@ -89,6 +89,31 @@ static bool told(u32 port, u16 event, u16 value, const char *text)
            le16(p + 4) == event && le16(p + 6) == value && !memcmp(p + 8, text, strlen(text));
 }
 
+/* A machine that is paused: what the host has waits, and so does what the guest has said. */
+static void a_held_device_leaves_the_guest_alone(void)
+{
+    struct drv_seg in = {DRV_DATA + 0x1000, 64, true}, out = {DRV_DATA, 3, false};
+    u16 id = 0;
+    u32 used = 0;
+
+    start(0);
+    drv_add(&d, 0, &in, 1);
+    drv_kick(&d, 0);
+    memcpy(drv_ram(&d, DRV_DATA), "out", 3);
+    CHECK_EQ(virtio_console_room(c, 0), 64);
+    virtio_hold(virtio_console_dev(c), true);
+    CHECK_EQ(virtio_console_room(c, 0), 0);
+    virtio_console_receive(c, 0, (const u8 *)"in", 2);
+    drv_add(&d, 1, &out, 1);
+    drv_kick(&d, 1);
+    CHECK(!drv_used(&d, 0, &id, &used) && !drv_used(&d, 1, &id, &used) && !got_len[0]);
+    rooms = 0;
+    virtio_hold(virtio_console_dev(c), false);
+    CHECK(drv_used(&d, 1, &id, &used) && got_len[0] == 3);
+    CHECK(rooms && virtio_console_room(c, 0) == 64);
+    stop();
+}
+
 static void ports_introduce_themselves(void)
 {
     start(MULTIPORT);
@@ -146,6 +171,7 @@ static void without_ports_it_is_one_console(void)
 int main(void)
 {
     TEST_RUN(ports_introduce_themselves);
+    TEST_RUN(a_held_device_leaves_the_guest_alone);
     TEST_RUN(bytes_pass_both_ways);
     TEST_RUN(without_ports_it_is_one_console);
     return test_result();

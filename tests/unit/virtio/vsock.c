@@ -246,6 +246,31 @@ static void host_connects(void)
     }
 }
 
+/* A machine that is paused: nothing of its memory changes, and nothing is lost. */
+static void a_held_device_leaves_the_guest_alone(void)
+{
+    int fd, other;
+
+    start();
+    fd = connected();
+    virtio_hold(virtio_vsock_dev(v), true);
+    host_says(fd, "hello");
+    other = client("CONNECT 1001\n");
+    CHECK_EQ(next(), 0);
+    spin();
+    CHECK_EQ(next(), 0);
+    virtio_hold(virtio_vsock_dev(v), false);
+    spin();
+    CHECK_EQ(next(), REQUEST);
+    CHECK_EQ(seen.dst_port, 1001);
+    CHECK_EQ(next(), RW);
+    CHECK(seen.len == 5 && !memcmp(seen.data, "hello", 5));
+    CHECK_EQ(next(), 0);
+    close(fd);
+    close(other);
+    stop();
+}
+
 static void guest_connects(void)
 {
     char listen_path[96];
@@ -592,6 +617,7 @@ static void saved(void)
 int main(void)
 {
     TEST_RUN(host_connects);
+    TEST_RUN(a_held_device_leaves_the_guest_alone);
     TEST_RUN(guest_connects);
     TEST_RUN(credit_of_the_guest);
     TEST_RUN(credit_of_the_host);
