@@ -5,6 +5,7 @@
  */
 #include "cpu/access.h"
 #include "cpu/excp.h"
+#include "cpu/nap.h"
 #include "cpu/system.h"
 
 #define TSS_MIN_LIMIT 0x67u /* of a 32-bit or 64-bit TSS */
@@ -45,6 +46,7 @@ u32 cpu_in(struct vcpu *c, u16 port, unsigned size)
     u32 val;
 
     cpu_check_port(c, port, size);
+    nap_before_in(c, port);
     val = (u32)bus_read(&c->vm->pio, port, size);
     dr_check_io(c, port, size);
     return val;
@@ -53,6 +55,7 @@ u32 cpu_in(struct vcpu *c, u16 port, unsigned size)
 void cpu_out(struct vcpu *c, u16 port, unsigned size, u32 val)
 {
     cpu_check_port(c, port, size);
+    nap_before_out(c, port);
     bus_write(&c->vm->pio, port, size, val);
     dr_check_io(c, port, size);
 }

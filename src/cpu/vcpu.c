@@ -192,6 +192,18 @@ bool vcpu_has_work(struct vcpu *c)
     return vcpu_interrupt_due(c);
 }
 
+void vcpu_sleep_until(struct vcpu *c, const struct timespec *end)
+{
+    int r = 0;
+
+    pthread_mutex_lock(&c->sleep_lock);
+    atomic_store(&c->sleeping, true);
+    while (!r && !atomic_load(&c->req))
+        r = pthread_cond_clockwait(&c->sleep_cond, &c->sleep_lock, CLOCK_MONOTONIC, end);
+    atomic_store(&c->sleeping, false);
+    pthread_mutex_unlock(&c->sleep_lock);
+}
+
 void vcpu_sleep(struct vcpu *c)
 {
     pthread_mutex_lock(&c->sleep_lock);

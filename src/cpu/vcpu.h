@@ -8,6 +8,7 @@
 #include "base/base.h"
 #include "cpu/dbt_env.h"
 #include "cpu/flags.h"
+#include "cpu/nap.h"
 #include "cpu/tlb.h"
 #include "cpu/vm.h"
 #include "x86/regs.h"
@@ -161,7 +162,8 @@ struct vcpu {
     void *engine_state;
     struct trial *trial; /* of a lockstep run; NULL: none */
 
-    atomic_bool sleeping;       /* in vcpu_sleep */
+    struct nap nap;
+    atomic_bool sleeping;       /* in vcpu_sleep or vcpu_sleep_until */
     pthread_mutex_t sleep_lock; /* for sleep_cond only */
     pthread_cond_t sleep_cond;
 };
@@ -219,6 +221,9 @@ void vcpu_request(struct vcpu *c, u32 req);
 void vcpu_nmi(struct vcpu *c);
 /* Sleeps until vcpu_has_work or a request is pending. Own thread, no lock held. */
 void vcpu_sleep(struct vcpu *c);
+/* Sleeps until that time of CLOCK_MONOTONIC or any request. Own thread, no lock held. */
+struct timespec;
+void vcpu_sleep_until(struct vcpu *c, const struct timespec *end);
 /* Something that ends HLT is there: an unmasked interrupt, NMI, INIT, SMI, or (waiting) SIPI. */
 bool vcpu_has_work(struct vcpu *c);
 /* An interrupt is pending that EFLAGS.IF lets in; the same whatever IF says. Own thread. */

@@ -24,7 +24,9 @@ struct vm {
     struct clock *clock;
     u64 power_on;      /* clock_now at the last power-on or reset: where the TSCs are 0 */
     struct i8259 *pic; /* INTR source of a CPU whose local APIC passes LINT0 through; may be NULL */
-    struct irq ferr;   /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
+    /* A counter that guests wait by, and where they write to latch it; both 0 if there is none. */
+    u16 timer_port, timer_latch_port;
+    struct irq ferr;      /* FERR# of the CPUs, to IRQ 13; unconnected: x87 errors are always #MF */
     pthread_mutex_t lock; /* the machine's lock, recursive: legacy devices and their wiring */
     const struct engine_ops *engine;
     bool lockstep;    /* run each block by the interpreter as well, and compare */

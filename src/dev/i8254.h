@@ -8,6 +8,9 @@
 
 #define I8254_HZ 1193182u
 
+#define I8254_COUNTER0 0x40u /* ports */
+#define I8254_CONTROL  0x43u
+
 struct i8254;
 
 /* irq0 follows OUT of counter 0. -ENOMEM, -EEXIST. */

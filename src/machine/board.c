@@ -232,6 +232,8 @@ static int init_timers(struct machine *m)
     rc = hpet_new(&m->hpet, &m->vm.mmio, HPET_BASE, clk, lines, send_msi, m);
     if (!rc)
         rc = i8254_new(&m->pit, pio, (struct irq){hpet_pit_irq, m->hpet, 0}, clk);
+    m->vm.timer_port = I8254_COUNTER0;
+    m->vm.timer_latch_port = I8254_CONTROL;
     if (!rc)
         rc = port61_new(&m->port61, pio, m->pit, clk);
     if (!rc)
