@@ -8,6 +8,8 @@
 #include "block/format.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,6 +31,11 @@ struct block {
     unsigned drains;                 /* under way, which limits do not delay; lock */
     struct throttle throttle;        /* lock; whether there is one never changes */
     bool limited;
+    atomic_bool damaged; /* `damage` is not told yet */
+    char damage[256];    /* of the image; lock */
+
+    void (*on_trouble)(void *opaque, const struct block_trouble *t); /* the machine's lock */
+    void *trouble_opaque;
     void (*on_resize)(void *opaque); /* may be NULL; the machine's lock */
     void *resize_opaque;
     unsigned threads;
@@ -101,9 +108,37 @@ static struct block_req *take(struct block *b)
     return req;
 }
 
+static void note_damage(void *opaque, const char *text)
+{
+    struct block *b = opaque;
+
+    pthread_mutex_lock(&b->lock);
+    snprintf(b->damage, sizeof(b->damage), "%s", text);
+    atomic_store(&b->damaged, true);
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Discards are a hint. */
+static void tell_trouble(struct block *b, const struct block_req *req, int rc)
+{
+    char damage[sizeof(b->damage)];
+    struct block_trouble t = {.write = req->op != BLOCK_READ, .rc = rc};
+
+    if (!rc && !atomic_load_explicit(&b->damaged, memory_order_relaxed))
+        return;
+    t.failed = rc && rc != -EINVAL && rc != -EROFS && req->op != BLOCK_DISCARD;
+    pthread_mutex_lock(&b->lock);
+    memcpy(damage, b->damage, sizeof(damage));
+    t.damage = atomic_exchange(&b->damaged, false) ? damage : NULL;
+    pthread_mutex_unlock(&b->lock);
+    if (b->on_trouble && (t.failed || t.damage))
+        b->on_trouble(b->trouble_opaque, &t);
+}
+
 /* Machine's lock held: `done` may submit more, which is counted before this one is not. */
 static void complete(struct block *b, struct block_req *req, int rc)
 {
+    tell_trouble(b, req, rc);
     req->done(req, rc);
     pthread_mutex_lock(&b->lock);
     if (!--b->in_flight)
@@ -248,6 +283,13 @@ static void hold(struct block *b, bool on)
     pthread_mutex_unlock(&b->lock);
 }
 
+void block_on_trouble(struct block *b, void (*fn)(void *opaque, const struct block_trouble *t),
+                      void *opaque)
+{
+    b->on_trouble = fn;
+    b->trouble_opaque = opaque;
+}
+
 void block_on_resize(struct block *b, void (*fn)(void *opaque), void *opaque)
 {
     b->on_resize = fn;
@@ -319,6 +361,8 @@ int block_new(struct block **out, struct block_node *node, unsigned threads, pth
     }
     BUG_ON(threads > WORKERS || node->size % BLOCK_SECTOR);
     b->node = node;
+    node->on_fault = note_damage;
+    node->fault_opaque = b;
     b->machine = lock;
     b->last = &b->first;
     pthread_mutex_init(&b->lock, NULL);

@@ -80,6 +80,19 @@ must_check int block_resize(struct block *b, u64 size, struct err *err);
    freed ahead of the image. */
 void block_on_resize(struct block *b, void (*fn)(void *opaque), void *opaque);
 
+/* What is wrong with an image, or was with a request. */
+struct block_trouble {
+    bool failed;        /* a request did */
+    bool write;         /* and changes something, or is a flush */
+    int rc;             /* -errno of it */
+    const char *damage; /* what of the image is; NULL: nothing new */
+};
+
+/* `fn` is called under the lock, before `done`; not for what the guest asks for in vain, beyond the
+   end or of what is read-only. NULL: nobody is told. Nothing is in flight. */
+void block_on_trouble(struct block *b, void (*fn)(void *opaque, const struct block_trouble *t),
+                      void *opaque);
+
 /* An image made of a node, which is then the block's to close; on failure too. With no threads,
    requests wait until block_drain does them, in their order: for tests that want each step. */
 must_check int block_new(struct block **out, struct block_node *node, unsigned threads,

@@ -207,6 +207,8 @@ static int open_backings(struct block_node *top, const char *backing, unsigned f
             err_prefix(err, "behind '%s'", bfile_path(n->file));
         else
             rc = check_loop(top, n->backing, err);
+        if (!rc)
+            n->backing->above = n;
         if (!rc && !backing)
             rc = check_id(n, err);
         free(path);

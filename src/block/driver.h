@@ -142,9 +142,14 @@ struct block_node {
     char *backing_name;         /* as the image has it; owned */
     char *backing_format;       /* likewise; NULL: not said */
     /* Zeros where the format has none. */
-    u8 id[BLOCK_ID];         /* what the image has, or was when it was made */
-    u8 backing_id[BLOCK_ID]; /* that of the backing file it was made over */
-    char fault[256];         /* what is wrong with the image, once an op has met it */
+    u8 id[BLOCK_ID];          /* what the image has, or was when it was made */
+    u8 backing_id[BLOCK_ID];  /* that of the backing file it was made over */
+    char fault[256];          /* what is wrong with the image, once an op has met it */
+    struct block_node *above; /* whose part or backing it is; NULL: the uppermost */
+    /* Of the uppermost, for node_fault's text of any below it; by the thread of the op, with the
+       format's locks held. May be NULL. */
+    void (*on_fault)(void *opaque, const char *text);
+    void *fault_opaque;
 };
 
 /* Closes the node and those behind it. NULL is allowed. */
@@ -167,7 +172,7 @@ must_check int node_chain_status(struct block_node *n, struct block_node *stop, 
 /* Whether the range reads as zeros, as far as can be said without reading. */
 bool node_is_zero(struct block_node *n, u64 off, u64 len);
 bool is_all_zero(const u8 *buf, u64 len);
-/* The first thing that is wrong with an image is kept, said on stderr, and -EIO. */
+/* The first thing that is wrong with an image is kept, said on stderr and told above, and -EIO. */
 int node_fault(struct block_node *n, const char *fmt, ...) printf_like(2, 3);
 void block_snapshots_free(struct block_snapshot *list, unsigned count);
 void block_bitmaps_free(struct block_bitmap_info *list, unsigned count);

@@ -82,6 +82,7 @@ bool is_all_zero(const u8 *buf, u64 len)
 
 int node_fault(struct block_node *n, const char *fmt, ...)
 {
+    struct block_node *top = n;
     va_list ap;
 
     if (n->fault[0])
@@ -91,6 +92,10 @@ int node_fault(struct block_node *n, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "domus: '%s' is damaged: %s\r\n", n->file ? bfile_path(n->file) : n->ops->name,
             n->fault);
+    while (top->above)
+        top = top->above;
+    if (top->on_fault)
+        top->on_fault(top->fault_opaque, n->fault);
     return -EIO;
 }
 

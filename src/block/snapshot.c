@@ -236,6 +236,7 @@ int block_snapshot_open(struct block_node **out, struct block_node *base, struct
         return err_set(err, ENOMEM, "snapshot: %s", strerror(ENOMEM));
     }
     *s = (struct snapshot){.node = {.ops = &snapshot_driver, .size = base->size}, .base = base};
+    base->above = &s->node;
     pthread_mutex_init(&s->lock, NULL);
     s->there = calloc(1, bitmap_bytes(base->size));
     rc = s->there ? block_raw_temporary(&s->file, base->size, err)

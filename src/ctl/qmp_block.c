@@ -58,6 +58,24 @@ void qmp_tray_moved(struct qmp_core *q, unsigned n)
                             info.tray_open));
 }
 
+void qmp_trouble(struct qmp_core *q, unsigned n)
+{
+    struct media_trouble t;
+    struct media_info info;
+
+    if (!media_at(q->cfg.machine, n, &info) || !media_take_trouble(q->cfg.machine, n, &t))
+        return;
+    if (t.what.damage)
+        qmp_event(
+            q, "BLOCK_IMAGE_CORRUPTED",
+            json_pack("{sssosb}", "device", info.name, "msg", qmp_text(t.what.damage), "fatal", 0));
+    if (t.what.failed)
+        qmp_event(q, "BLOCK_IO_ERROR",
+                  json_pack("{sssssssbss}", "device", info.name, "operation",
+                            t.what.write ? "write" : "read", "action", "report", "nospace",
+                            t.what.rc == -ENOSPC, "reason", strerror(-t.what.rc)));
+}
+
 /* "device" and the other key mean the same here; one of them is given. */
 static bool find_by(struct qmp_core *q, const json_t *args, const char *key, unsigned *n,
                     struct qmp_error *e)

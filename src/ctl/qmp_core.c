@@ -101,6 +101,9 @@ static void on_event(void *opaque, enum machine_event event, unsigned n, bool gu
     case MACHINE_TRAY:
         qmp_tray_moved(q, n);
         break;
+    case MACHINE_TROUBLE:
+        qmp_trouble(q, n);
+        break;
     case MACHINE_BALLOON:
         qmp_balloon_moved(q);
         break;
@@ -154,8 +157,7 @@ static void answer(struct qmp_session *s, json_t *id, const char *key, json_t *v
     s->send(s->opaque, msg);
 }
 
-/* A text that was cut within a character is no UTF-8. */
-static json_t *text_value(const char *text)
+json_t *qmp_text(const char *text)
 {
     json_t *val = json_string(text);
     char plain[sizeof(((struct err *)0)->text)];
@@ -173,7 +175,7 @@ static void answer_error(struct qmp_session *s, json_t *id, const struct qmp_err
 {
     answer(s, id, "error",
            json_pack("{ssso}", "class", e->class ? e->class : "GenericError", "desc",
-                     text_value(e->err.text)));
+                     qmp_text(e->err.text)));
 }
 
 void qmp_refuse(struct qmp_session *s, const char *why)

@@ -85,6 +85,8 @@ json_t *qmp_done(void);
 json_t *qmp_version(void);
 /* paused, suspended, running */
 const char *qmp_run_state(const struct qmp_core *q);
+/* Of a message, which may have been cut within a character and is then no UTF-8. */
+json_t *qmp_text(const char *text);
 /* NULL if it was not given. */
 const char *qmp_string(const json_t *args, const char *name);
 bool qmp_flag(const json_t *args, const char *name);
@@ -97,6 +99,7 @@ json_t *qmp_block_resize(struct qmp_core *q, const json_t *args, struct qmp_erro
 json_t *qmp_open_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 json_t *qmp_close_tray(struct qmp_core *q, const json_t *args, struct qmp_error *e);
 void qmp_tray_moved(struct qmp_core *q, unsigned drive);
+void qmp_trouble(struct qmp_core *q, unsigned drive);
 /* False, with the formats that there are told: it is none of them. */
 bool qmp_format_known(const char *format, struct qmp_error *e);
 /* qmp_input.c */

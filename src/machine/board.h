@@ -78,6 +78,7 @@ struct machine {
     atomic_bool guest_ended, guest_reset; /* by the guest itself */
     bool paused, sleep_told, end_told;    /* loop's thread */
     _Atomic u64 trays_moved;              /* drives whose guest moved the tray, not told yet */
+    _Atomic u64 troubled;                 /* drives, likewise */
     atomic_bool balloon_moved;            /* likewise */
     machine_event_fn on_event;
     void *event_opaque;

@@ -230,19 +230,20 @@ static void tell_balloon(struct machine *m)
         machine_tell(m, MACHINE_BALLOON, 0, true);
 }
 
-static void tell_trays(struct machine *m)
+static void tell_drives(struct machine *m, _Atomic u64 *which, enum machine_event event)
 {
-    u64 moved = atomic_exchange(&m->trays_moved, 0);
+    u64 drives = atomic_exchange(which, 0);
 
-    for (unsigned n = 0; moved; n++, moved >>= 1)
-        if (moved & 1)
-            machine_tell(m, MACHINE_TRAY, n, true);
+    for (unsigned n = 0; drives; n++, drives >>= 1)
+        if (drives & 1)
+            machine_tell(m, event, n, true);
 }
 
 /* Makes the machine what it is wanted to be: ended, reset, held, asleep or running. */
 static void settle(struct machine *m)
 {
-    tell_trays(m);
+    tell_drives(m, &m->trays_moved, MACHINE_TRAY);
+    tell_drives(m, &m->troubled, MACHINE_TROUBLE);
     tell_balloon(m);
     if (atomic_load(&m->status) < 0 && atomic_load(&m->reset_wanted))
         reset(m);

@@ -37,6 +37,7 @@ enum machine_event {
     MACHINE_ENDED,
     MACHINE_BUTTON,    /* the power button was pressed */
     MACHINE_TRAY,      /* drive n (machine/media.h) */
+    MACHINE_TROUBLE,   /* with what is in drive n: media_take_trouble */
     MACHINE_UNPLUGGED, /* device n (machine/plug.h) is gone */
     MACHINE_BALLOON,   /* the guest gave memory, or took it back */
 };

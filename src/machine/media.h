@@ -6,6 +6,7 @@
 #pragma once
 #include "base/base.h"
 #include "base/err.h"
+#include "block/block.h"
 #include "machine/plug.h"
 
 struct machine;
@@ -25,6 +26,13 @@ unsigned media_places(const struct machine *m);
 bool media_at(struct machine *m, unsigned n, struct media_info *out);
 /* -ENOENT. */
 must_check int media_find(struct machine *m, const char *name, unsigned *n);
+
+/* What MACHINE_TROUBLE tells of: the last of each kind, for one who asks. False: nothing new. */
+struct media_trouble {
+    struct block_trouble what;
+    char damage[256]; /* what.damage points here */
+};
+bool media_take_trouble(struct machine *m, unsigned n, struct media_trouble *out);
 
 /* Moves the tray of a CD-ROM drive; floppy drives have none, which is no error. A tray that the
    guest has locked opens with `force` only; else the guest is asked, and it is -EBUSY. -EINVAL

@@ -207,6 +207,7 @@ static int pc_init(struct machine *m, const struct machine_host *host, struct er
     m->pc = calloc(1, sizeof(*m->pc));
     if (!m->pc)
         return err_set(err, ENOMEM, "machine: out of memory");
+    pthread_mutex_init(&m->pc->trouble_lock, NULL);
     rc = pc_firmware_init(m, err);
     if (rc)
         return rc;
@@ -259,6 +260,7 @@ static void pc_dispose(struct machine *m)
     pc_firmware_dispose(pc);
     pthread_mutex_unlock(&m->vm.lock);
     pc_misc_close(pc);
+    pthread_mutex_destroy(&pc->trouble_lock);
     free(pc);
 }
 

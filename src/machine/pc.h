@@ -10,6 +10,7 @@
 #include "dev/ns16550a.h"
 #include "machine/board.h"
 #include "machine/disk_config.h"
+#include "machine/media.h"
 #include "machine/plug.h"
 #include "machine/usb_config.h"
 #include "net/net.h"
@@ -55,6 +56,11 @@ struct pc_disk {             /* one that the user asked for */
     char boot[64];        /* its OpenFirmware path; "": firmware cannot boot it by name */
 };
 
+struct pc_trouble { /* with what is in a drive */
+    struct media_trouble now;
+    bool said; /* that requests fail, on stderr */
+};
+
 struct pc_usb_input {
     char id[PLUG_ID]; /* "": there is none */
     struct usb_port *port;
@@ -88,6 +94,8 @@ struct pc {
     u32 slots; /* of PCI that are taken, by bit */
 
     struct pc_disk disk[PC_MAX_BLOCKS];
+    pthread_mutex_t trouble_lock; /* last in order */
+    struct pc_trouble trouble[PC_MAX_BLOCKS];
     unsigned ndisks;
     struct piix_ide *ide;
     struct ahci *ahci;        /* NULL: no drive is on it */
@@ -150,6 +158,12 @@ must_check int pc_disk_unplug(struct machine *m, struct pc_disk *d, struct err *
 void pc_disk_gone(struct machine *m, struct pc_disk *d);
 /* For ata_drive_config; `disk` is its struct pc_disk. */
 void pc_media_tray_moved(void *disk, bool open);
+/* For block_on_trouble; likewise. */
+void pc_media_trouble(void *disk, const struct block_trouble *t);
+/* Another medium is in the n-th drive, or it is another drive. */
+void pc_media_forget(struct pc *pc, unsigned n);
+/* No disk has it any more. */
+void pc_image_free(struct pc_image *image);
 /* Drive types and disk geometry in CMOS. */
 void pc_disks_fill_cmos(struct machine *m);
 /* It is the unit-th of its bus, and called so. */

@@ -39,6 +39,8 @@ static int add(struct machine *m, const char *text, struct disk_config defaults,
         err_prefix(err, "%s", option);
         return rc;
     }
+    if (d->block)
+        block_on_trouble(d->block, pc_media_trouble, d);
     m->pc->ndisks++;
     return 0;
 }

@@ -141,6 +141,8 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
         rc = block_open(&new, &cfg, &m->vm.lock, err);
     if (rc)
         return rc;
+    if (new)
+        block_on_trouble(new, pc_media_trouble, d);
     pthread_mutex_lock(&m->vm.lock);
     rc = put_in(m->pc, d, new);
     if (!rc && d->image)
@@ -151,9 +153,10 @@ int media_change(struct machine *m, unsigned n, const char *path, const char *fo
         return err_set(err, -rc, "%s: larger than 2.88 MB: no floppy disk", path);
     }
     d->block = new;
+    pc_media_forget(m->pc, n);
     snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", path ? path : "");
     if (d->image)
-        d->image->used = false; /* it is there still, without a drive */
+        pc_image_free(d->image); /* it is there still, without a drive */
     else
         block_close(old);
     d->image = NULL;
@@ -188,4 +191,48 @@ void pc_media_tray_moved(void *disk, bool open)
     }
     atomic_fetch_or(&m->trays_moved, BIT64(n));
     loop_wake(m->loop);
+}
+
+/* By any thread that completes a request, with the image's lock. */
+void pc_media_trouble(void *disk, const struct block_trouble *t)
+{
+    struct pc_disk *d = disk;
+    struct machine *m = d->machine;
+    unsigned n = (unsigned)(d - m->pc->disk);
+    struct pc_trouble *all = &m->pc->trouble[n];
+    bool say;
+
+    pthread_mutex_lock(&m->pc->trouble_lock);
+    say = t->failed && !all->said;
+    all->said |= t->failed;
+    if (t->failed) {
+        all->now.what.failed = true;
+        all->now.what.write = t->write;
+        all->now.what.rc = t->rc;
+    }
+    if (t->damage)
+        snprintf(all->now.damage, sizeof(all->now.damage), "%s", t->damage);
+    pthread_mutex_unlock(&m->pc->trouble_lock);
+    if (say)
+        fprintf(stderr, "domus: disk '%s': %s fails: %s; the guest is told\r\n", d->id,
+                t->write ? "writing" : "reading", strerror(-t->rc));
+    atomic_fetch_or(&m->troubled, BIT64(n));
+    loop_wake(m->loop);
+}
+
+bool media_take_trouble(struct machine *m, unsigned n, struct media_trouble *out)
+{
+    pthread_mutex_lock(&m->pc->trouble_lock);
+    *out = m->pc->trouble[n].now;
+    m->pc->trouble[n].now = (struct media_trouble){.damage = ""};
+    pthread_mutex_unlock(&m->pc->trouble_lock);
+    out->what.damage = out->damage[0] ? out->damage : NULL;
+    return out->what.failed || out->what.damage;
+}
+
+void pc_media_forget(struct pc *pc, unsigned n)
+{
+    pthread_mutex_lock(&pc->trouble_lock);
+    pc->trouble[n] = (struct pc_trouble){.said = false};
+    pthread_mutex_unlock(&pc->trouble_lock);
 }

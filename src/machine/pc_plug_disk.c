@@ -11,6 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
+void pc_image_free(struct pc_image *image)
+{
+    block_on_trouble(image->block, NULL, NULL);
+    image->used = false;
+}
+
 /* NULL: there is none left. */
 static struct pc_disk *free_place(struct pc *pc)
 {
@@ -41,13 +47,17 @@ static int fill(struct machine *m, struct pc_disk *d, struct pc_image *image,
     if (image) {
         d->block = image->block;
         snprintf(d->cfg.path, sizeof(d->cfg.path), "%s", image->path);
+        block_on_trouble(d->block, pc_media_trouble, d);
         block_set_lock(d->block, kind->bus == DISK_VIRTIO ? &image->lock : &m->vm.lock);
     }
+    pc_media_forget(m->pc, (unsigned)(d - m->pc->disk));
     rc = attach(m, d, cfg, err);
-    if (rc)
-        *d = (struct pc_disk){.machine = NULL};
+    if (image && rc)
+        pc_image_free(image);
     else if (image)
         image->used = true;
+    if (rc)
+        *d = (struct pc_disk){.machine = NULL};
     return rc;
 }
 
@@ -98,7 +108,7 @@ void pc_disk_gone(struct machine *m, struct pc_disk *d)
     unsigned n = (unsigned)(d - m->pc->disk);
 
     if (d->image)
-        d->image->used = false;
+        pc_image_free(d->image);
     else
         block_close(d->block);
     machine_tell(m, MACHINE_UNPLUGGED, MACHINE_MAX_NICS + n, true);

@@ -241,6 +241,7 @@ int concat_add(struct block_node *n, struct block_node *part, u64 skip, u64 len,
                        bfile_path(c->main), c->parts);
     }
     *p = (struct part){.n = part, .whole = c, .start = n->size, .len = len, .skip = skip};
+    part->above = n;
     p->behind.ops = &behind_driver;
     p->behind.size = skip + len;
     p->behind.read_only = true;

@@ -316,6 +316,51 @@ static void a_driver_can_fail(void)
     rig_close(&rig);
 }
 
+static struct block_trouble told;
+static char told_damage[256];
+static unsigned times_told;
+
+static void on_trouble(void *opaque, const struct block_trouble *t)
+{
+    told = *t;
+    snprintf(told_damage, sizeof(told_damage), "%s", t->damage ? t->damage : "");
+    times_told++;
+}
+
+static void trouble_is_told(void)
+{
+    u8 buf[512];
+    struct memdisk *m = memdisk_new(4096, false);
+    struct block_node below = {.ops = m->node.ops, .above = &m->node};
+    struct block *b;
+
+    rig_open(&rig);
+    b = memdisk_block(m, &rig.lock);
+    block_on_trouble(b, on_trouble, NULL);
+    m->fail = -EIO;
+    m->fail_at = 1024;
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 512), 0);
+    CHECK_EQ(run(b, BLOCK_READ, 8192, buf, 512), -EINVAL); /* the guest's own fault */
+    CHECK_EQ(times_told, 0);
+    CHECK_EQ(run(b, BLOCK_READ, 1024, buf, 512), -EIO);
+    CHECK(times_told == 1 && told.failed && !told.write && told.rc == -EIO && !told.damage);
+    m->fail = -ENOSPC;
+    CHECK_EQ(run(b, BLOCK_WRITE, 1024, buf, 512), -ENOSPC);
+    CHECK(times_told == 2 && told.write && told.rc == -ENOSPC);
+    CHECK_EQ(node_fault(&below, "the %s", "backing"), -EIO);
+    CHECK_EQ(run(b, BLOCK_READ, 0, buf, 512), 0);
+    CHECK(times_told == 3 && !told.failed && !strcmp(told_damage, "the backing"));
+    CHECK_EQ(node_fault(&below, "more"), -EIO); /* the first fault is what counts */
+    CHECK_EQ(node_fault(&m->node, "itself"), -EIO);
+    CHECK_EQ(run(b, BLOCK_READ, 1024, buf, 512), -ENOSPC);
+    CHECK(times_told == 4 && told.failed && !strcmp(told_damage, "itself"));
+    block_on_trouble(b, NULL, NULL);
+    CHECK_EQ(run(b, BLOCK_READ, 1024, buf, 512), -ENOSPC);
+    CHECK_EQ(times_told, 4);
+    block_close(b);
+    rig_close(&rig);
+}
+
 static void on_resize(void *opaque)
 {
     ++*(unsigned *)opaque;
@@ -536,6 +581,7 @@ int main(void)
     TEST_RUN(a_file_has_one_writer);
     TEST_RUN(close_waits_for_all);
     TEST_RUN(a_driver_can_fail);
+    TEST_RUN(trouble_is_told);
     TEST_RUN(it_is_resized_while_it_is_used);
     TEST_RUN(a_snapshot_is_resized);
     TEST_RUN(limits_delay_but_not_the_end);

@@ -9,6 +9,8 @@
 #include "virtio/balloon.h"
 #include "virtio/scsi.h"
 
+#include <errno.h>
+
 static struct qmp_rig r;
 
 /* One request; the answer, which the rig owns until the next one. Events are in r.sent before it.
@@ -132,6 +134,32 @@ static void drives(void)
     CHECK(!json_object_get(all, "inserted") && qmp_flag(all, "tray_open"));
     ask("{\"execute\": \"blockdev-close-tray\", \"arguments\": {\"id\": \"ide1-cd0\"}}");
     CHECK(!strcmp(event(0), "DEVICE_TRAY_MOVED"));
+    qmp_rig_close(&r);
+}
+
+static void trouble(void)
+{
+    struct block_trouble t = {.failed = true, .write = true, .rc = -ENOSPC};
+    const json_t *data;
+
+    open_rig();
+    json_array_clear(r.sent);
+    pc_media_trouble(&r.machine->pc->disk[0], &t);
+    t = (struct block_trouble){.damage = "cluster 7 \xc3"}; /* cut within a character */
+    pc_media_trouble(&r.machine->pc->disk[0], &t);
+    machine_pause(r.machine, true);
+    CHECK(!strcmp(event(0), "BLOCK_IMAGE_CORRUPTED") && !strcmp(event(1), "BLOCK_IO_ERROR"));
+    data = json_object_get(json_array_get(r.sent, 0), "data");
+    CHECK(!strcmp(qmp_string(data, "device"), "ide0-hd0"));
+    CHECK(!strcmp(qmp_string(data, "msg"), "cluster 7 ?"));
+    CHECK(json_is_false(json_object_get(data, "fatal")));
+    data = json_object_get(json_array_get(r.sent, 1), "data");
+    CHECK(!strcmp(qmp_string(data, "operation"), "write"));
+    CHECK(!strcmp(qmp_string(data, "action"), "report") && qmp_flag(data, "nospace"));
+    CHECK(!strcmp(qmp_string(data, "reason"), "No space left on device"));
+    json_array_clear(r.sent);
+    machine_pause(r.machine, false);
+    CHECK(!strcmp(event(0), "RESUME")); /* they are told once */
     qmp_rig_close(&r);
 }
 
@@ -567,6 +595,7 @@ int main(void)
     TEST_RUN(negotiation);
     TEST_RUN(forms);
     TEST_RUN(drives);
+    TEST_RUN(trouble);
     TEST_RUN(resizing);
     TEST_RUN(stopping);
     TEST_RUN(cards_come_and_go);
