@@ -60,7 +60,6 @@ struct virtio_input {
     struct event event[EVENTS]; /* whole frames, each ended by EV_SYN */
     u32 head, count;
     u8 buttons; /* as told */
-    u8 leds;
     struct virtq_buf buf;
 };
 
@@ -198,18 +197,11 @@ static const struct input_ops sink_ops[] = {[VIRTIO_KEYBOARD] = {.key = on_key},
                                             [VIRTIO_MOUSE] = {.move = on_move},
                                             [VIRTIO_TABLET] = {.point = on_point}};
 
-/* What the driver sends back: LEDs. */
+/* What the driver sends back, LEDs, goes nowhere: a viewer's keyboard has its own. */
 static void take_status(struct virtio_input *in, struct virtq *q)
 {
-    u8 raw[EVENT_LEN];
-
-    while (virtq_pop(q, &in->buf)) {
-        u64 len = virtq_read(&in->buf, 0, raw, sizeof(raw));
-        u16 code = le16(raw + 2);
-        if (len == sizeof(raw) && le16(raw) == EV_LED && code < LEDS)
-            in->leds = (u8)((in->leds & ~BIT(code)) | (le32(raw + 4) ? BIT(code) : 0));
+    while (virtq_pop(q, &in->buf))
         virtq_push(q, in->buf.head, 0);
-    }
     virtq_interrupt(q);
 }
 
@@ -310,7 +302,7 @@ static void reset(void *opaque)
 
     in->sink.active = false;
     in->head = in->count = 0;
-    in->buttons = in->leds = 0;
+    in->buttons = 0;
     memset(in->virtio.config, 0, CFG_LEN);
 }
 
@@ -361,11 +353,6 @@ struct virtio *virtio_input_dev(struct virtio_input *in)
     return &in->virtio;
 }
 
-u8 virtio_input_leds(const struct virtio_input *in)
-{
-    return in->leds;
-}
-
 static const struct state_field event_fields[] = {
     STATE_UINT(struct event, type),
     STATE_UINT(struct event, code),
@@ -379,7 +366,6 @@ static const struct state_field fields[] = {
     STATE_UINT(struct virtio_input, head),
     STATE_UINT(struct virtio_input, count),
     STATE_UINT(struct virtio_input, buttons),
-    STATE_UINT(struct virtio_input, leds),
     STATE_END,
 };
 
@@ -397,4 +383,4 @@ static int loaded(void *opaque)
 }
 
 const struct state_table virtio_input_state = {
-    .name = "virtio-input", .version = 1, .oldest = 1, .fields = fields, .loaded = loaded};
+    .name = "virtio-input", .version = 2, .oldest = 2, .fields = fields, .loaded = loaded};

@@ -16,7 +16,5 @@ must_check int virtio_input_new(struct virtio_input **out, struct mem *mem, stru
                                 enum virtio_input_kind kind, struct input *from, bool packed);
 void virtio_input_free(struct virtio_input *in);
 struct virtio *virtio_input_dev(struct virtio_input *in);
-/* Bit 0 Num Lock, 1 Caps Lock, 2 Scroll Lock, as the guest set them. */
-u8 virtio_input_leds(const struct virtio_input *in);
 
 extern const struct state_table virtio_input_state;
