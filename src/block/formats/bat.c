@@ -552,6 +552,13 @@ int bat_create(struct bfile **out, const char *path, struct err *err)
     return bfile_open(out, path, BFILE_CREATE, err);
 }
 
+int bat_clear(struct bfile *f, u64 bytes)
+{
+    int rc = bfile_truncate(f, bytes);
+
+    return rc || !bfile_is_device(f) ? rc : bfile_zero(f, 0, bytes);
+}
+
 int bat_created(struct bfile *f, int rc, struct err *err)
 {
     if (rc)

@@ -24,6 +24,9 @@ struct bat_ops {
     int (*store)(struct bat *t, u64 i, u64 host);
     /* The whole block i into buf; NULL: none is packed. */
     int (*read_packed)(struct bat *t, u64 i, u64 host, u8 *buf);
+    /* The end of that in the file, or what is a little behind it. NULL: none is packed, or such
+       images are only read. */
+    u64 (*packed_end)(struct bat *t, u64 host);
     /* NULL, or every write compresses: the whole block i, which is at *host then. Lock held. */
     int (*write_packed)(struct bat *t, u64 i, const u8 *buf, u64 *host);
     /* NULL, or after entries were stored and before the flush ends: trailers. */
@@ -99,8 +102,10 @@ must_check int bat_check_host(struct bat *t, u64 i, u64 host, u64 from, struct e
 void bat_set(struct bat *t, u64 i, u64 host);
 /* Room for n bytes at the end. Lock held. */
 u64 bat_room(struct bat *t, u64 n);
-/* Starts a file of a format: made empty. */
+/* Starts a file of a format: made empty, but a device has what it had. */
 must_check int bat_create(struct bfile **out, const char *path, struct err *err);
+/* Before anything else is written: the first `bytes` of it are there, and zeros. */
+must_check int bat_clear(struct bfile *f, u64 bytes);
 /* Ends it: closes, and says what went wrong. */
 must_check int bat_created(struct bfile *f, int rc, struct err *err);
 /* Of the image `backing`, as one at `path` would name it: what node.id is of it. It must be of this

@@ -204,9 +204,35 @@ static int refuse_overlaps(struct bat *t, struct err *err)
                    bfile_path(t->file), f.text);
 }
 
+/* Where new blocks go on a device, whose end is not that of the image: behind all there is. */
+static int find_end(struct bat *t, struct err *err)
+{
+    struct bat_claims claims = {NULL};
+    u64 end = 0;
+
+    if (t->bat_ops->claims)
+        t->bat_ops->claims(t, &claims);
+    for (u64 i = 0; i < claims.n; i++)
+        end = max_u64(end, claims.list[i].at + claims.list[i].len);
+    for (u64 i = 0; i < t->blocks; i++) {
+        u64 host = t->host[i];
+        if (host & BAT_PACKED)
+            end = max_u64(end, t->bat_ops->packed_end(t, host & ~BAT_PACKED));
+        else if (host > BAT_ZERO)
+            end = max_u64(end, host + t->block);
+    }
+    free(claims.list);
+    t->end = end;
+    return claims.rc ? err_set(err, ENOMEM, "'%s': %s", bfile_path(t->file), strerror(ENOMEM)) : 0;
+}
+
 int bat_opened(struct bat *t, int rc, unsigned flags, struct block_node **out, struct err *err)
 {
-    if (!rc && !(flags & (OPEN_READ_ONLY | OPEN_FOR_REPAIR)))
+    bool written = !(flags & OPEN_READ_ONLY);
+
+    if (!rc && written && bfile_is_device(t->file) && t->end == bfile_size(t->file))
+        rc = find_end(t, err);
+    if (!rc && written && !(flags & OPEN_FOR_REPAIR))
         rc = refuse_overlaps(t, err);
     if (rc)
         return bat_fail(t, rc);

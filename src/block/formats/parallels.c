@@ -153,7 +153,7 @@ static int create(const char *path, u64 size, const char *backing, const char *b
         return rc;
     data = (HEADER + 4 * entries + cluster - 1) / cluster * cluster;
     h = calloc(1, HEADER);
-    rc = h ? bfile_truncate(f, data) : -ENOMEM;
+    rc = h ? bat_clear(f, data) : -ENOMEM;
     if (!rc) {
         memcpy(h, EXT, 16);
         put_le32(h + 16, 2);

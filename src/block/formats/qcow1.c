@@ -58,10 +58,25 @@ static int store(struct bat *t, u64 i, u64 host)
     return put_entry(t->file, q->l1[n] + 8 * (i & (BIT64(q->l2_bits) - 1)), host);
 }
 
+/* Of a packed cluster, which is `bytes` long. */
+static u64 packed_at(const struct bat *t, u64 host, u64 *bytes)
+{
+    u32 bits = 63 - container_of(t, const struct qcow1, bat)->cluster_bits;
+
+    *bytes = host >> bits;
+    return host & (BIT64(bits) - 1);
+}
+
+static u64 packed_end(struct bat *t, u64 host)
+{
+    u64 bytes, off = packed_at(t, host, &bytes);
+
+    return off + bytes;
+}
+
 static int read_packed(struct bat *t, u64 i, u64 host, u8 *buf)
 {
-    struct qcow1 *q = of(t);
-    u64 off = host & (BIT64(63 - q->cluster_bits) - 1), bytes = host >> (63 - q->cluster_bits);
+    u64 bytes, off = packed_at(t, host, &bytes);
     u8 *from = malloc(bytes + 1);
     z_stream z = {
         .next_in = from, .avail_in = (uInt)bytes, .next_out = buf, .avail_out = (uInt)t->block};
@@ -97,8 +112,11 @@ static void claims(struct bat *t, struct bat_claims *c)
             bat_claim(c, q->l1[n], 8ull << q->l2_bits, "a level 2 table");
 }
 
-static const struct bat_ops ops = {
-    .store = store, .read_packed = read_packed, .claims = claims, .dispose = dispose};
+static const struct bat_ops ops = {.store = store,
+                                   .read_packed = read_packed,
+                                   .packed_end = packed_end,
+                                   .claims = claims,
+                                   .dispose = dispose};
 
 static int check_header(struct bfile *f, const u8 *h, struct err *err)
 {
@@ -223,9 +241,9 @@ static int qcow1_create(const char *path, u64 size, const char *backing, const c
     put_be64(h + 40, l1);
     if (names)
         memcpy(h + HEADER, backing, names);
-    rc = bfile_write(f, 0, h, l1);
+    rc = bat_clear(f, l1 + 8 * ((size + per - 1) / per));
     if (!rc)
-        rc = bfile_truncate(f, l1 + 8 * ((size + per - 1) / per));
+        rc = bfile_write(f, 0, h, l1);
     return bat_created(f, rc, err);
 }
 

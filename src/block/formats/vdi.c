@@ -126,10 +126,12 @@ static int write_header(struct bfile *f, u64 size, u64 blocks, bool fixed)
 {
     u64 data = align_up(512 + 4 * blocks, 512);
     u8 *h = calloc(1, data);
-    int rc;
+    int rc = h ? bat_clear(f, data + (fixed ? blocks * BLOCK : 0)) : -ENOMEM;
 
-    if (!h)
-        return -ENOMEM;
+    if (rc) {
+        free(h);
+        return rc;
+    }
     strcpy((char *)h, "<<< Domus VirtualBox Disk Image >>>\n");
     put_le32(h + 0x40, SIGNATURE);
     put_le32(h + 0x44, 0x10001);
@@ -149,7 +151,7 @@ static int write_header(struct bfile *f, u64 size, u64 blocks, bool fixed)
         put_le32(h + 512 + 4 * i, fixed ? (u32)i : NONE);
     rc = bfile_write(f, 0, h, data);
     free(h);
-    return rc || !fixed ? rc : bfile_truncate(f, data + blocks * BLOCK);
+    return rc;
 }
 
 static int vdi_create(const char *path, u64 size, const char *backing, const char *backing_format,

@@ -156,7 +156,7 @@ static int write_bat(const struct making *m, struct bfile *f)
     if (!rc)
         rc = bfile_write(f, m->regions.bat_at, bat, m->regions.bat_len);
     free(bat);
-    return rc ? rc : bfile_truncate(f, first + m->blocks * m->block);
+    return rc;
 }
 
 static int write_tables(const struct making *m, struct bfile *f)
@@ -180,6 +180,7 @@ static int write_all(struct making *m, struct bfile *f)
     struct vhdx_header h = {.log_at = MiB, .log_len = (u32)m->log, .place = 1};
     u64 ratio = CHUNK * SECTOR / m->block, units, chunks = (m->blocks + ratio - 1) / ratio;
     u8 head[64] = "vhdxfile";
+    u64 end;
     int rc;
 
     m->regions = (struct vhdx_regions){.meta_at = MiB + m->log, .meta_len = META_SIZE};
@@ -188,10 +189,11 @@ static int write_all(struct making *m, struct bfile *f)
     vhdx_new_guid(h.file_write);
     vhdx_new_guid(h.data_write);
     rc = utf16_put(head + 8, (sizeof(head) - 8) / 2, "Domus", UTF16_LE, &units);
+    end = m->regions.bat_at + m->regions.bat_len + (m->fixed ? m->blocks * m->block : 0);
+    if (!rc)
+        rc = bat_clear(f, end);
     if (!rc)
         rc = bfile_write(f, 0, head, sizeof(head));
-    if (!rc)
-        rc = bfile_truncate(f, m->regions.bat_at + m->regions.bat_len);
     if (!rc)
         rc = write_tables(m, f);
     if (!rc && m->fixed)

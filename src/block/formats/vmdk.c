@@ -248,7 +248,7 @@ static int make_extent(const struct making *m, const char *path, u64 size, struc
 
     if (rc)
         return rc;
-    rc = m->flat ? bfile_truncate(f, size) : vmdk_sparse_create(f, size, false, m->zeroed, NULL);
+    rc = m->flat ? bat_clear(f, size) : vmdk_sparse_create(f, size, false, m->zeroed, NULL);
     return bat_created(f, rc, err);
 }
 

@@ -108,6 +108,12 @@ static int read_packed(struct bat *t, u64 i, u64 host, u8 *buf)
     return rc;
 }
 
+/* Not longer than read_packed takes, with what follows up to a sector. */
+static u64 packed_end(struct bat *t, u64 host)
+{
+    return host + 2 * t->block + VMDK_HEADER;
+}
+
 static int write_packed(struct bat *t, u64 i, const u8 *buf, u64 *host)
 {
     uLongf bytes = compressBound(t->block);
@@ -172,6 +178,7 @@ static const struct bat_ops packed_ops = {.store = store,
                                           .claims = claims,
                                           .dispose = dispose,
                                           .read_packed = read_packed,
+                                          .packed_end = packed_end,
                                           .write_packed = write_packed};
 
 static int read_directory(struct bfile *f, u64 at, u64 tables, u32 **out, struct err *err)
@@ -332,7 +339,7 @@ int vmdk_sparse_create(struct bfile *f, u64 size, bool stream, bool zeroed, cons
     put_le64(h + 64, end / 512);
     memcpy(h + 73, "\n \r\n", 4);
     h[77] = stream;
-    rc = bfile_truncate(f, end);
+    rc = bat_clear(f, end);
     if (!rc)
         rc = bfile_write(f, 0, h, sizeof(h));
     if (!rc && desc)

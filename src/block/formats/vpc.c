@@ -240,16 +240,32 @@ static bool is_footer(const u8 *p)
     return !memcmp(p, "conectix", 8) && vpc_checksum(p, VPC_FOOTER, 64) == be32(p + 64);
 }
 
+/* Of a fixed disk the one at the end, where a guest cannot write; of the others its copy at the
+   start, for the same reason: what is at the end of a device, or of a file that was not closed, may
+   be a guest's. */
+static int read_footer(struct bfile *f, u8 *footer)
+{
+    u64 size = bfile_size(f);
+    u8 copy[VPC_FOOTER];
+    int rc = size < 2 * VPC_FOOTER ? -EINVAL : bfile_read(f, size - VPC_FOOTER, footer, VPC_FOOTER);
+
+    if (!rc && is_footer(footer) && be32(footer + 60) == VPC_FIXED)
+        return 0;
+    if (!rc)
+        rc = bfile_read(f, 0, copy, VPC_FOOTER);
+    if (!rc && is_footer(copy))
+        memcpy(footer, copy, VPC_FOOTER);
+    return rc || is_footer(footer) ? rc : -EINVAL;
+}
+
 static int vpc_open(struct block_node **out, struct bfile *f, unsigned flags, struct err *err)
 {
     u8 footer[VPC_FOOTER];
     u64 size = bfile_size(f);
-    int rc = size < 2 * VPC_FOOTER ? -EINVAL : bfile_read(f, size - VPC_FOOTER, footer, VPC_FOOTER);
+    int rc = read_footer(f, footer);
     u32 type;
 
-    if (!rc && !is_footer(footer)) /* its copy, if it was lost at the end */
-        rc = bfile_read(f, 0, footer, VPC_FOOTER);
-    if (rc || !is_footer(footer)) {
+    if (rc) {
         rc = bat_refuse(f, "vpc", err, "no valid footer or copy of it", size);
         bfile_close(f);
         return rc;

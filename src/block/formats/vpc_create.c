@@ -129,6 +129,8 @@ static int write_dynamic(struct bfile *f, const u8 *footer, u64 size, const stru
     int rc = table ? put_header(h, at, entries, parent) : -ENOMEM;
 
     if (!rc)
+        rc = bat_clear(f, at + bytes + VPC_FOOTER);
+    if (!rc)
         rc = bfile_write(f, 0, footer, VPC_FOOTER);
     if (!rc)
         rc = bfile_write(f, VPC_FOOTER, h, VPC_HEADER);
@@ -138,17 +140,18 @@ static int write_dynamic(struct bfile *f, const u8 *footer, u64 size, const stru
         memset(table, 0xff, bytes);
         rc = bfile_write(f, at, table, bytes);
     }
-    if (!rc)
-        rc = bfile_write(f, at + bytes, footer, VPC_FOOTER);
+    if (!rc) /* on a device, so that none is found there of what it was before */
+        rc = bfile_write(f, bfile_size(f) - VPC_FOOTER, footer, VPC_FOOTER);
     free(table);
     return rc;
 }
 
+/* At the end of the file, or of a device that is larger, the footer is found. */
 static int write_fixed(struct bfile *f, const u8 *footer, u64 size)
 {
-    int rc = bfile_truncate(f, size);
+    int rc = bat_clear(f, size + VPC_FOOTER);
 
-    return rc ? rc : bfile_write(f, size, footer, VPC_FOOTER);
+    return rc ? rc : bfile_write(f, bfile_size(f) - VPC_FOOTER, footer, VPC_FOOTER);
 }
 
 int vpc_create(const char *path, u64 size, const char *backing, const char *backing_format,

@@ -210,10 +210,43 @@ static void a_parent_of_another_format_is_refused(void)
     remove_pair();
 }
 
+/* A footer with the type of a disk that has a parent, and its sum. */
+static void put_forged(u8 *f)
+{
+    u32 sum = 0;
+
+    put_be32(f + 60, 4);
+    put_be32(f + 64, 0);
+    for (unsigned i = 0; i < 512; i++)
+        sum += f[i];
+    put_be32(f + 64, ~sum);
+}
+
+/* What is at the end of a file that was not closed may be a guest's, and names no parent. */
+static void a_footer_at_the_end_makes_no_parent(void)
+{
+    struct block_node *n;
+    u8 footer[512];
+    int fd;
+
+    make_pair("vpc");
+    fd = open(path_of("base"), O_RDWR);
+    CHECK_EQ(pread(fd, footer, 512, 0), 512);
+    put_forged(footer);
+    CHECK_EQ(pwrite(fd, footer, 512, lseek(fd, 0, SEEK_END)), 512);
+    close(fd);
+    n = open_it("base", "vpc", OPEN_READ_ONLY | OPEN_NO_BACKING);
+    CHECK(!n->backing_name);
+    CHECK_EQ(n->size, SIZE);
+    node_close(n);
+    remove_pair();
+}
+
 int main(void)
 {
     TEST_RUN(a_child_has_sectors_of_both);
     TEST_RUN(a_parent_that_has_changed_is_refused);
     TEST_RUN(a_parent_of_another_format_is_refused);
+    TEST_RUN(a_footer_at_the_end_makes_no_parent);
     return test_result();
 }
