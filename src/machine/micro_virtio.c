@@ -90,6 +90,7 @@ static int add_net(struct machine *m, unsigned n, struct err *err)
         memcpy(cfg.mac, net.mac, 6);
     cfg.rings = (struct virtio_rings){
         .packed = net.packed, .no_event_idx = net.no_event_idx, .no_indirect = net.no_indirect};
+    cfg.pairs = (u16)net.queues;
     rc = virtio_net_new(&card, m->vm.mem, m->vm.clock, &cfg);
     if (rc)
         return err_set(err, -rc, "--net: %s", strerror(-rc));

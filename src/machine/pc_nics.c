@@ -29,6 +29,7 @@ struct card_config {
     /* Of a virtio card. */
     pthread_mutex_t *lock;
     struct virtio_rings rings;
+    u16 pairs;
 };
 
 /* One row for each card: constructors differ by the type of what they make, and nothing else. */
@@ -88,7 +89,7 @@ static void virtio_free_card(void *card)
 static int virtio_make(void **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
                        const struct card_config *card)
 {
-    struct virtio_net_config cfg = {.lock = card->lock, .rings = card->rings};
+    struct virtio_net_config cfg = {.lock = card->lock, .rings = card->rings, .pairs = card->pairs};
     struct virtio_pci_config pci = {.rom = card->rom};
     struct virtio_nic *nic = calloc(1, sizeof(*nic));
     int rc;
@@ -195,8 +196,10 @@ static int parse_nic(struct pc_nic *nic, const char *text, struct net_config *cf
         return err_set(err, EINVAL,
                        "no card '%s'; there are e1000, rtl8139, ne2k_pci, pcnet and virtio",
                        cfg->model);
-    if (!nic->model->own_lock && (cfg->packed || cfg->no_event_idx || cfg->no_indirect))
-        return err_set(err, EINVAL, "packed=, event_idx= and indirect_desc= go with model=virtio");
+    if (!nic->model->own_lock &&
+        (cfg->packed || cfg->no_event_idx || cfg->no_indirect || cfg->queues))
+        return err_set(err, EINVAL,
+                       "packed=, event_idx=, indirect_desc= and queues= go with model=virtio");
     pthread_mutex_init(&nic->own_lock, NULL);
     nic->lock = nic->model->own_lock ? &nic->own_lock : NULL;
     return 0;
@@ -249,7 +252,8 @@ static int init_nic(struct machine *m, unsigned n, struct err *err)
 
     if (rc)
         return rc;
-    card = (struct card_config){.lock = nic->lock, .rings = rings_of(&cfg)};
+    card =
+        (struct card_config){.lock = nic->lock, .rings = rings_of(&cfg), .pairs = (u16)cfg.queues};
     default_mac(n, card.mac);
     if (cfg.has_mac)
         memcpy(card.mac, cfg.mac, 6);

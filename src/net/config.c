@@ -247,6 +247,7 @@ static const struct key keys[] = {
     {"packed", OF_ANY, set_switch, FIELD(packed), 0, 0},
     {"event_idx", OF_ANY, set_switch, FIELD(no_event_idx), 1, 0},
     {"indirect_desc", OF_ANY, set_switch, FIELD(no_indirect), 1, 0},
+    {"queues", OF_ANY, set_u32, FIELD(queues), 1, NET_QUEUES},
     {"net", OF_USER, set_net, 0, 0, 0, 0},
     {"host", OF_USER, set_ipv4, FIELD(user.host), 0, 0},
     {"dns", OF_USER, set_ipv4, FIELD(user.dns), 0, 0},

@@ -37,6 +37,7 @@ struct net_config {
     bool has_mac;
     u8 mac[6];
     bool packed, no_event_idx, no_indirect; /* rings of a virtio card */
+    u32 queues;                             /* … pairs of them; 0: not said */
 };
 
 /*
@@ -44,7 +45,8 @@ struct net_config {
  * within a value is written twice. "switch=NAME" and "bridge=NAME" are short for
  * "switch,name=NAME" and "bridge,br=NAME".
  *
- * Any kind: model, mac, pcap, snaplen; of a virtio card packed, event_idx, indirect_desc.
+ * Any kind: model, mac, pcap, snaplen; of a virtio card packed, event_idx, indirect_desc,
+ * queues.
  * user: net, host, dns, dhcpstart, hostname, domain, dnssearch, tftp, tftp-server-name, bootfile,
  *       hostfwd=(tcp|udp):[HOST]:PORT-[GUEST]:PORT, restrict, ipv4, ipv6, ipv6-net, ipv6-host,
  *       ipv6-dns, mtu

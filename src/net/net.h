@@ -16,6 +16,8 @@
 #define NET_FRAME_MAX                                                                              \
     65535u /* with room for segmentation offload; cards drop what they cannot take */
 
+#define NET_QUEUES 16u /* pairs that a card may have */
+
 /* What a side takes. Large packets come with their own checksums filled in, unless it takes SUM. */
 #define NET_TAKES_SUM  1u
 #define NET_TAKES_TCP4 2u

@@ -154,6 +154,17 @@ static const struct net_ops tap_ops = {.receive = tap_receive,
                                        .takes_changed = tap_takes_changed,
                                        .ready = tap_ready};
 
+/* One that was made for several queues wants to hear so; one of them is all of it then. */
+static int attach(int fd, struct ifreq *ifr)
+{
+    if (!ioctl(fd, TUNSETIFF, ifr))
+        return 0;
+    if (errno != EINVAL || !*ifr->ifr_name)
+        return -1;
+    ifr->ifr_flags |= IFF_MULTI_QUEUE;
+    return ioctl(fd, TUNSETIFF, ifr);
+}
+
 static int open_tun(struct net_tap *t, const struct net_tap_config *cfg, struct err *err)
 {
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
@@ -164,7 +175,7 @@ static int open_tun(struct net_tap *t, const struct net_tap_config *cfg, struct 
         return err_set(err, errno, "tap %s: " TUN_DEVICE ": %s%s", name, strerror(errno),
                        errno == ENOENT ? "; load the kernel module tun" : "");
     memcpy(ifr.ifr_name, cfg->ifname, sizeof(ifr.ifr_name) - 1);
-    if (ioctl(t->fd, TUNSETIFF, &ifr) < 0) {
+    if (attach(t->fd, &ifr) < 0) {
         const char *hint = "";
         if (errno == EPERM)
             hint = "; create it first, as root: ip tuntap add NAME mode tap user USER";

@@ -2,8 +2,8 @@
 /*
  * Network device (VIRTIO 1.2, section 5.1) at the end of a cable of src/net. Checksums and
  * segments that the driver leaves to the device are made here, unless the other side takes them so.
- * Left out: several queue pairs, since a cable is one queue; RSS, hash reports. Under the device's
- * lock, which is the cable's too, or the machine's where it has none.
+ * Left out: RSS, hash reports. Under the device's lock, which is the cable's too, or the machine's
+ * where it has none.
  */
 #include "base/le.h"
 #include "virtio/net_priv.h"
@@ -24,19 +24,19 @@ static void fill_config(struct virtio_net *n)
 
     memcpy(c, n->own_mac, 6);
     put_le16(c + NET_CFG_STATUS, n->end.link_up ? NET_STATUS_UP : 0);
-    put_le16(c + CFG_PAIRS, 1);
+    put_le16(c + CFG_PAIRS, (u16)n->max_pairs);
 }
 
 static void notify(void *opaque, struct virtq *q)
 {
     struct virtio_net *n = opaque;
 
-    if (q->index == NET_RX)
-        net_ready(&n->end);
-    else if (q->index == NET_TX)
+    if (virtio_net_is_control(n, q))
+        virtio_net_control(n, q);
+    else if (q->index & 1)
         virtio_net_transmit(n);
     else
-        virtio_net_control(n, q);
+        net_ready(&n->end);
 }
 
 u64 virtio_net_offloads(const struct virtio_net *n)
@@ -78,14 +78,17 @@ static void reset(void *opaque)
 
     virtio_net_forget_tx(n);
     virtio_net_reset_filters(n);
+    virtio_net_set_pairs(n, 1);
     fill_config(n);
     net_ready(&n->end); /* what the other side keeps is gone now */
 }
 
 static void queue_reset(void *opaque, struct virtq *q)
 {
-    if (q->index == NET_TX)
-        virtio_net_forget_tx(opaque);
+    struct virtio_net *n = opaque;
+
+    if (q == n->tx)
+        virtio_net_forget_tx(n);
 }
 
 /* Only a legacy driver writes: the address. */
@@ -119,6 +122,13 @@ static void link_changed(void *opaque, bool up)
     put_le16(n->virtio.config + NET_CFG_STATUS, status);
     if (virtio_has(&n->virtio, NET_F_STATUS))
         virtio_config_changed(&n->virtio);
+}
+
+static void add_queues(struct virtio_net *n)
+{
+    for (unsigned i = 0; i < 2 * n->max_pairs; i++)
+        virtio_add_queue(&n->virtio, QUEUE_SIZE);
+    virtio_add_queue(&n->virtio, CONTROL_SIZE);
 }
 
 static const struct net_ops end_ops = {.receive = virtio_net_receive,
@@ -155,16 +165,19 @@ int virtio_net_new(struct virtio_net **out, struct mem *mem, struct clock *clk,
         init.features |= BIT64(features[i]);
     if (cfg->mtu)
         init.features |= BIT64(NET_F_MTU);
+    BUG_ON(cfg->pairs > NET_QUEUES);
+    n->max_pairs = cfg->pairs ? cfg->pairs : 1;
+    if (n->max_pairs > 1)
+        init.features |= BIT64(NET_F_MQ);
     memcpy(n->own_mac, cfg->mac, 6);
     virtio_init(&n->virtio, &init);
-    virtio_add_queue(&n->virtio, QUEUE_SIZE);
-    virtio_add_queue(&n->virtio, QUEUE_SIZE);
-    virtio_add_queue(&n->virtio, CONTROL_SIZE);
+    add_queues(n);
     memset(n->virtio.config_wmask, 0xff, 6);
     put_le16(n->virtio.config + CFG_MTU, cfg->mtu);
     net_end_init(&n->end, &end_ops, n);
     fill_config(n);
     virtio_net_reset_filters(n);
+    virtio_net_set_pairs(n, 1);
     rc = cfg->lock ? virtio_worker_new(&n->virtio.worker, &n->virtio) : 0;
     if (rc)
         virtio_net_free(n);
@@ -226,6 +239,7 @@ static const struct state_field fields[] = {
     STATE_UINT(struct virtio_net, first_multi),
     STATE_ARRAY(struct virtio_net, vlans),
     STATE_UINT(struct virtio_net, offloads),
+    STATE_ELEMENTS(struct virtio_net, pairs, 1, STATE_KIND_UINT, 3),
     STATE_END,
 };
 #undef B
@@ -235,10 +249,11 @@ static void before_save(void *opaque)
 {
     struct virtio_net *n = opaque;
 
-    if (n->tx_held)
-        virtq_unpop(&n->virtio.queue[NET_TX], n->tx_head);
+    if (n->tx_held) {
+        virtq_unpop(n->tx, n->tx_head);
+        virtio_go_on(n->tx);
+    }
     n->tx_held = false;
-    virtio_go_on(&n->virtio.queue[NET_TX]);
 }
 
 static int loaded(void *opaque)
@@ -249,7 +264,10 @@ static int loaded(void *opaque)
 
     put_le16(n->virtio.config + NET_CFG_STATUS,
              (u16)(status | (n->end.link_up ? NET_STATUS_UP : 0)));
-    put_le16(n->virtio.config + CFG_PAIRS, 1);
+    put_le16(n->virtio.config + CFG_PAIRS, (u16)n->max_pairs);
+    if (!n->pairs || n->pairs > (virtio_has(&n->virtio, NET_F_MQ) ? n->max_pairs : 1))
+        return -EINVAL;
+    virtio_net_set_pairs(n, n->pairs);
     if (n->nmacs > NET_MACS || n->first_multi > n->nmacs)
         rc = -EINVAL;
     for (unsigned i = 0; i < n->virtio.nqueues && !rc; i++)
@@ -262,7 +280,7 @@ static int loaded(void *opaque)
 }
 
 const struct state_table virtio_net_state = {.name = "virtio-net",
-                                             .version = 2,
+                                             .version = 3,
                                              .oldest = 2,
                                              .fields = fields,
                                              .before_save = before_save,

@@ -9,7 +9,8 @@ struct virtio_net;
 
 struct virtio_net_config {
     u8 mac[6];
-    u16 mtu; /* 0: not told */
+    u16 mtu;   /* 0: not told */
+    u16 pairs; /* of queues, that the driver may use: 1 to NET_QUEUES; 0: 1 */
     /* Its own, and that of what is behind it: a thread then serves the driver. NULL: the machine's.
      */
     pthread_mutex_t *lock;

@@ -143,6 +143,18 @@ static u8 set_offloads(struct virtio_net *n)
     return ACK_OK;
 }
 
+static u8 set_pairs(struct virtio_net *n)
+{
+    u8 raw[2];
+
+    if (virtq_read(&n->buf, 2, raw, 2) != 2 || !le16(raw) || le16(raw) > n->max_pairs)
+        return ACK_ERR;
+    virtio_net_set_pairs(n, le16(raw));
+    for (unsigned i = 0; i < n->pairs; i++)
+        virtio_go_on(net_tx_queue(n, i)); /* what they had before */
+    return ACK_OK;
+}
+
 static u8 perform(struct virtio_net *n, u8 class, u8 command)
 {
     const struct virtio *dev = &n->virtio;
@@ -161,6 +173,8 @@ static u8 perform(struct virtio_net *n, u8 class, u8 command)
         return virtio_has(dev, NET_F_CTRL_VLAN) ? set_vlan(n, command) : ACK_ERR;
     case CLASS_ANNOUNCE:
         return virtio_has(dev, NET_F_GUEST_ANNOUNCE) && !command ? announced(n) : ACK_ERR;
+    case CLASS_MQ:
+        return virtio_has(dev, NET_F_MQ) && !command ? set_pairs(n) : ACK_ERR;
     case CLASS_OFFLOADS:
         return virtio_has(dev, NET_F_GUEST_OFFLOADS) && !command ? set_offloads(n) : ACK_ERR;
     default:

@@ -22,11 +22,10 @@
 #define NET_F_CTRL_VLAN      19u
 #define NET_F_CTRL_RX_EXTRA  20u
 #define NET_F_GUEST_ANNOUNCE 21u
+#define NET_F_MQ             22u
 #define NET_F_CTRL_MAC_ADDR  23u
 
-#define NET_RX   0u /* queues */
-#define NET_TX   1u
-#define NET_CTRL 2u
+#define NET_FLOWS 256u
 
 #define NET_HDR        12u /* bytes; without VERSION_1 and MRG_RXBUF 10 */
 #define NET_STATUS_UP  1u
@@ -50,7 +49,13 @@ struct virtio_net {
     u8 vlans[NET_VLANS / 8];
     u64 offloads; /* features of those towards the driver that are on */
 
-    bool tx_held; /* the cable does not take the rest of `packet` now */
+    unsigned max_pairs;
+    u16 pairs;          /* of queues, that the driver uses */
+    u8 flow[NET_FLOWS]; /* the pair that has transmitted it last */
+
+    bool tx_held;     /* the cable does not take the rest of `packet` now */
+    struct virtq *tx; /* where that is from; NULL: none ever was */
+    unsigned tx_turn; /* the pair whose packets are taken now */
     struct virtq_head tx_head;
     u32 tx_len, tx_at; /* of the packet, and of its payload what was sent */
     bool tx_runs;
@@ -65,6 +70,18 @@ static inline u32 net_hdr_len(const struct virtio_net *n)
                : NET_HDR - 2;
 }
 
+/* Pair k has queue 2k to receive and 2k + 1 to transmit; the control queue is behind all of them.
+ */
+static inline struct virtq *net_rx_queue(struct virtio_net *n, unsigned pair)
+{
+    return &n->virtio.queue[2 * pair];
+}
+
+static inline struct virtq *net_tx_queue(struct virtio_net *n, unsigned pair)
+{
+    return &n->virtio.queue[2 * pair + 1];
+}
+
 /* Of the features of offloads towards the driver, those that it has accepted. */
 u64 virtio_net_offloads(const struct virtio_net *n);
 void virtio_net_set_offloads(struct virtio_net *n, u64 features);
@@ -73,6 +90,14 @@ bool virtio_net_receive_offload(void *opaque, const struct net_offload *o, const
                                 size_t len);
 void virtio_net_transmit(struct virtio_net *n);
 void virtio_net_forget_tx(struct virtio_net *n);
+
+/* net_mq.c; pairs: 1 to max_pairs. */
+void virtio_net_set_pairs(struct virtio_net *n, u16 pairs);
+bool virtio_net_is_control(const struct virtio_net *n, const struct virtq *q);
+/* A frame that a pair transmits, and where one is received. */
+void virtio_net_learn(struct virtio_net *n, const u8 *frame, size_t len, unsigned pair);
+struct virtq *virtio_net_receiver(struct virtio_net *n, const u8 *frame, size_t len);
+
 void virtio_net_control(struct virtio_net *n, struct virtq *q);
 /* As after reset. */
 void virtio_net_reset_filters(struct virtio_net *n);

@@ -34,10 +34,10 @@ static u32 put(struct virtq *q, const struct virtq_buf *buf, const u8 *header, u
 }
 
 /* Not enough: the frame waits for buffers, unless it would wait for ever. */
-static bool refuse(struct virtio_net *n, const struct virtq_head *heads, unsigned count, bool drop)
+static bool refuse(struct virtq *q, const struct virtq_head *heads, unsigned count, bool drop)
 {
-    give_back(&n->virtio.queue[NET_RX], heads, count);
-    return drop || !virtio_live(&n->virtio);
+    give_back(q, heads, count);
+    return drop || !virtio_live(q->dev);
 }
 
 static void make_header(const struct virtio_net *n, const struct net_offload *o, const u8 *frame,
@@ -58,7 +58,7 @@ bool virtio_net_receive_offload(void *opaque, const struct net_offload *o, const
                                 size_t len)
 {
     struct virtio_net *n = opaque;
-    struct virtq *q = &n->virtio.queue[NET_RX];
+    struct virtq *q = virtio_net_receiver(n, frame, len);
     bool merge = virtio_has(&n->virtio, NET_F_MRG_RXBUF);
     struct virtq_head heads[PARTS_MAX];
     u32 written[PARTS_MAX], hdr_len = net_hdr_len(n);
@@ -72,9 +72,9 @@ bool virtio_net_receive_offload(void *opaque, const struct net_offload *o, const
     while (at < hdr_len + len) {
         struct virtq_buf *buf = count ? &n->buf : &n->first;
         if (count == PARTS_MAX || (count && !merge))
-            return refuse(n, heads, count, true);
+            return refuse(q, heads, count, true);
         if (!virtq_pop(q, buf))
-            return refuse(n, heads, count, q->in_use == q->size);
+            return refuse(q, heads, count, q->in_use == q->size);
         heads[count] = buf->head;
         written[count] = put(q, buf, header, hdr_len, frame, len, at);
         at += written[count++];

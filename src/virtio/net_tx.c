@@ -82,10 +82,8 @@ static bool cut(struct virtio_net *n, const struct net_offload *o, u8 *frame, si
 
 static void done(struct virtio_net *n)
 {
-    struct virtq *q = &n->virtio.queue[NET_TX];
-
     n->tx_held = false;
-    virtq_push(q, n->tx_head, 0);
+    virtq_push(n->tx, n->tx_head, 0);
 }
 
 /* As it is, to another side that takes it so. */
@@ -136,12 +134,22 @@ static bool send_some(struct virtio_net *n)
     return true;
 }
 
+/* The next buffer of the pair whose turn it is, or of those behind it. */
+static bool pop(struct virtio_net *n)
+{
+    for (unsigned i = 0; i < n->pairs; i++) {
+        n->tx = net_tx_queue(n, n->tx_turn);
+        if (virtq_pop(n->tx, &n->buf))
+            return true;
+        n->tx_turn = (n->tx_turn + 1) % n->pairs;
+    }
+    return false;
+}
+
 /* Takes the next packet. False: there is none. */
 static bool take(struct virtio_net *n)
 {
-    struct virtq *q = &n->virtio.queue[NET_TX];
-
-    if (!virtq_pop(q, &n->buf))
+    if (!pop(n))
         return false;
     n->tx_head = n->buf.head;
     n->tx_at = 0;
@@ -150,6 +158,7 @@ static bool take(struct virtio_net *n)
         virtio_break(&n->virtio, "a packet has no header");
         return false;
     }
+    virtio_net_learn(n, n->packet + net_hdr_len(n), n->tx_len - net_hdr_len(n), n->tx_turn);
     n->tx_held = true;
     return true;
 }
@@ -167,9 +176,12 @@ void virtio_net_transmit(struct virtio_net *n)
     while (more && budget--)
         more = n->tx_held ? virtio_live(&n->virtio) && send_some(n) : take(n);
     n->tx_runs = false;
-    virtq_interrupt(&n->virtio.queue[NET_TX]);
-    if (more)
-        virtio_go_on(&n->virtio.queue[NET_TX]);
+    for (unsigned i = 0; i < n->max_pairs; i++)
+        virtq_interrupt(net_tx_queue(n, i));
+    if (!more)
+        return;
+    n->tx_turn = (n->tx_turn + 1) % n->pairs;
+    virtio_go_on(n->tx);
 }
 
 void virtio_net_forget_tx(struct virtio_net *n)

@@ -35,8 +35,9 @@ static void host(struct virtio_target *t, struct input *in, u8 op)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-    static const struct virtio_net_config cfg = {.mac = {2, 2, 2, 2, 2, 2}, .rings.packed = true};
-    struct virtio_target t = {.state = &virtio_net_state, .queues = 3, .host = host};
+    static const struct virtio_net_config cfg = {
+        .mac = {2, 2, 2, 2, 2, 2}, .rings.packed = true, .pairs = 2};
+    struct virtio_target t = {.state = &virtio_net_state, .queues = 5, .host = host};
     struct input in = {data, size};
     struct virtio_net *n;
     struct far far;

@@ -15,9 +15,11 @@ static struct virtio_net *n;
 static struct far far;
 static const u8 mac[6] = {0x52, 0x54, 0, 1, 2, 3};
 
+static u16 pairs = 1;
+
 static void make(void)
 {
-    struct virtio_net_config cfg = {.rings.packed = true};
+    struct virtio_net_config cfg = {.rings.packed = true, .pairs = pairs};
 
     memcpy(cfg.mac, mac, 6);
     BUG_ON(virtio_net_new(&n, d.p.mem, d.p.rig.clk, &cfg));
@@ -31,7 +33,7 @@ static void start(u64 features)
     make();
     drv_attach(&d, virtio_net_dev(n), false);
     CHECK(drv_negotiate(&d, DRV_ALL | features));
-    for (u16 q = 0; q < 3; q++)
+    for (u16 q = 0; q < 2 * pairs + 1; q++)
         drv_add_queue(&d, q, 64);
     drv_start(&d);
 }
@@ -278,6 +280,8 @@ static void right_sums_are_told(void)
     stop();
 }
 
+static u16 control_queue = 2;
+
 static u8 control(u8 class, u8 command, const void *data, u32 len)
 {
     u32 at = BUFFER + 0x80000;
@@ -289,9 +293,9 @@ static u8 control(u8 class, u8 command, const void *data, u32 len)
     *drv_ram(&d, at + 1) = command;
     memcpy(drv_ram(&d, at + 16), data, len);
     *drv_ram(&d, at + 0x1000) = 0xff;
-    drv_add(&d, 2, s, 3);
-    drv_kick(&d, 2);
-    CHECK(drv_used(&d, 2, &id, &used));
+    drv_add(&d, control_queue, s, 3);
+    drv_kick(&d, control_queue);
+    CHECK(drv_used(&d, control_queue, &id, &used));
     CHECK_EQ(used, 1);
     return *drv_ram(&d, at + 0x1000);
 }
@@ -422,8 +426,151 @@ static void is_saved_while_a_packet_waits(void)
     stop();
 }
 
+static void give_pair(u16 pair)
+{
+    struct drv_seg s = {BUFFER + STEP + pair * STEP, 1526, true};
+
+    drv_add(&d, (u16)(2 * pair), &s, 1);
+    drv_kick(&d, (u16)(2 * pair));
+}
+
+static bool used_by(u16 queue)
+{
+    u16 id;
+    u32 used;
+
+    return drv_used(&d, queue, &id, &used);
+}
+
+/* A TCP packet of the flow with that port, by a pair's queue. */
+static void transmit_by(u16 pair, u16 port)
+{
+    u32 at = BUFFER + 0x60000;
+    struct drv_seg s = {at, 12 + (u32)tcp_frame(drv_ram(&d, at + 12), 10), false};
+
+    memset(drv_ram(&d, at), 0, 12);
+    put_be16(drv_ram(&d, at + 12 + 34), port);
+    put_be16(drv_ram(&d, at + 12 + 36), 80);
+    drv_add(&d, (u16)(2 * pair + 1), &s, 1);
+    drv_kick(&d, (u16)(2 * pair + 1));
+}
+
+/* The answer to it. */
+static bool answer(u16 port)
+{
+    u8 frame[128], addr[4];
+    size_t len = tcp_frame(frame, 10);
+
+    memcpy(addr, frame + 26, 4);
+    memcpy(frame + 26, frame + 30, 4);
+    memcpy(frame + 30, addr, 4);
+    put_be16(frame + 34, 80);
+    put_be16(frame + 36, port);
+    return net_send(&far.end, frame, len);
+}
+
+static void start_pairs(u64 features)
+{
+    pairs = 3;
+    control_queue = 6;
+    start(CTRL | BIT64(22) | features);
+}
+
+static void stop_pairs(void)
+{
+    stop();
+    pairs = 1;
+    control_queue = 2;
+}
+
+static void a_flow_comes_back_by_its_pair(void)
+{
+    u8 three[2] = {3, 0}, none[2] = {0, 0}, four[2] = {4, 0}, one[2] = {1, 0};
+
+    start_pairs(0);
+    CHECK_EQ(drv_get(&d, 0x2008, 2), 3);
+    for (u16 p = 0; p < 3; p++)
+        give_pair(p);
+    transmit_by(2, 1000);
+    CHECK(!used_by(5)); /* not in use before the driver says so */
+    CHECK_EQ(control(4, 0, none, 2), 1);
+    CHECK_EQ(control(4, 0, four, 2), 1);
+    CHECK_EQ(control(4, 0, three, 1), 1);
+    CHECK_EQ(control(4, 1, three, 2), 1);
+    CHECK_EQ(control(4, 0, three, 2), 0);
+    clock_advance(d.p.rig.clk, MS);
+    CHECK(used_by(5)); /* what was there before */
+    transmit_by(1, 1001);
+    CHECK(used_by(3));
+    CHECK(answer(1000));
+    CHECK(used_by(4) && !used_by(2) && !used_by(0));
+    CHECK(answer(1001));
+    CHECK(used_by(2) && !used_by(0));
+    give_pair(1);
+    transmit_by(1, 1000); /* it moves */
+    CHECK(answer(1000));
+    CHECK(used_by(2));
+    CHECK(arrive(mac, 100)); /* no flow: the first */
+    CHECK(used_by(0));
+    CHECK_EQ(control(4, 0, one, 2), 0);
+    give_pair(0);
+    CHECK(answer(1000));
+    CHECK(used_by(0));
+    stop_pairs();
+}
+
+/* Then the control queue is the third, as of a card with one pair. */
+static void a_driver_that_knows_one_pair(void)
+{
+    u8 two[2] = {2, 0}, off = 0;
+
+    pairs = 3;
+    start(CTRL);
+    CHECK_EQ(control(0, 0, &off, 1), 0);
+    CHECK_EQ(control(4, 0, two, 2), 1);
+    CHECK(comes(mac));
+    stop_pairs();
+}
+
+static void pairs_wait_in_turn_and_are_saved(void)
+{
+    struct state_stream stream = {0};
+    u8 three[2] = {3, 0};
+    struct err err;
+
+    start_pairs(BIT64(VIRTIO_F_RING_PACKED));
+    CHECK_EQ(control(4, 0, three, 2), 0);
+    far.room = 0;
+    transmit_by(2, 1000);
+    transmit_by(1, 1000);
+    transmit_by(0, 1000);
+    CHECK(!far.n && !used_by(1) && !used_by(3) && !used_by(5));
+    CHECK_EQ(state_save(&stream, &virtio_pci_state, d.pci), 0);
+    CHECK_EQ(state_save(&stream, &virtio_net_state, n), 0);
+    drv_detach(&d);
+    virtio_net_free(n);
+    far.room = 5;
+    make();
+    drv_attach(&d, virtio_net_dev(n), false);
+    CHECK_EQ(state_load(&stream, &virtio_pci_state, d.pci, &err), 0);
+    CHECK_EQ(state_load(&stream, &virtio_net_state, n, &err), 0);
+    clock_advance(d.p.rig.clk, MS);
+    CHECK_EQ(far.n, 3);
+    CHECK(used_by(1) && used_by(3) && used_by(5));
+    give_pair(2);
+    transmit_by(2, 1000); /* the pairs are still in use */
+    CHECK(used_by(5));
+    CHECK(answer(1000));
+    CHECK(used_by(4));
+    state_dispose(&stream);
+    stop_pairs();
+}
+
 int main(void)
 {
+    TEST_RUN(a_flow_comes_back_by_its_pair);
+    TEST_RUN(a_driver_that_knows_one_pair);
+    TEST_RUN(pairs_wait_in_turn_and_are_saved);
     TEST_RUN(plain_frames_go_out);
     TEST_RUN(checksums_are_filled_in);
     TEST_RUN(large_packets_are_cut);
