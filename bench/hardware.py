@@ -148,6 +148,23 @@ def free_port():
         return s.getsockname()[1]
 
 
+class System:
+    """The devices of a machine that boots an image, which stays as it is."""
+
+    def __init__(self, image):
+        self.image = image
+
+    def domus(self):
+        return ["--machine", "pc", "--disk", f"{self.image},bus=virtio,snapshot",
+                "--net", "user,model=virtio", "--rng", "--balloon", "0"]
+
+    def qemu(self):
+        return ["-drive", f"id=disk,if=none,snapshot=on,file={self.image}",
+                "-device", "virtio-blk-pci,drive=disk", "-netdev", "user,id=net",
+                "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci",
+                "-device", "virtio-balloon-pci", "-vga", "std"]
+
+
 class Process:
     """One of the host that machines need."""
 

@@ -46,7 +46,8 @@ class Failed(Exception):
 
 
 class Image:
-    """What to boot. protocol: linux or multiboot; memory in MiB; hardware: a Hardware, or None."""
+    """What to boot. protocol: linux or multiboot, or disk, where it is on one of the hardware's; memory in
+    MiB; hardware: a Hardware, or None."""
 
     def __init__(self, protocol, kernel, append, memory, initrd=None, hardware=None):
         self.protocol, self.kernel, self.append = protocol, kernel, append
@@ -175,8 +176,9 @@ class Domus:
 
     def run(self, image, cpus, timeout):
         command = [self.program, "run", "--engine", self.engine, "--memory",
-                   f"{image.memory}M", "--cpus", str(cpus), "--kernel", image.kernel,
-                   "--append", image.append]
+                   f"{image.memory}M", "--cpus", str(cpus)]
+        if image.kernel:
+            command += ["--kernel", image.kernel, "--append", image.append]
         if image.initrd:
             command += ["--initrd", image.initrd]
         if image.hardware:
@@ -193,8 +195,9 @@ class Qemu:
     def run(self, image, cpus, timeout):
         command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max",
                    "-machine", "pc", "-nodefaults", "-serial", "stdio",
-                   "-no-reboot", "-m", str(image.memory), "-smp", str(cpus),
-                   "-kernel", image.kernel, "-append", image.append]
+                   "-no-reboot", "-m", str(image.memory), "-smp", str(cpus)]
+        if image.kernel:
+            command += ["-kernel", image.kernel, "-append", image.append]
         if image.initrd:
             command += ["-initrd", image.initrd]
         if image.hardware:

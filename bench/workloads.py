@@ -97,6 +97,8 @@ def with_cpu_time(works):
 PARTS = {
     "boot": Part("From power-on to /init of Debian's kernel, in seconds; a ratio below 1 is faster",
                  MACHINES, [("domus", "qemu"), ("domus", "bochs")]),
+    "image": Part("From power-on to the login of an image of Debian, in seconds; a ratio below 1 is faster",
+                  ["domus", "qemu"], [("domus", "qemu")]),
     "speed": Part("Guest instructions, in millions per second; a ratio above 1 is faster",
                   MACHINES, [("domus", "qemu"), ("domus", "bochs")]),
     "real": in_linux("Programs", ["core", "lua", "zlib"], {
