@@ -143,6 +143,16 @@ void e1000_reset(struct e1000 *e)
     e1000_update_irq(e);
 }
 
+static void mastering(void *opaque)
+{
+    struct e1000 *e = opaque;
+
+    net_ready(&e->end);
+    e1000_tx_run(e);
+}
+
+static const struct pci_device_ops pci_ops = {.mastering = mastering};
+
 int e1000_new(struct e1000 **out, struct pci_bus *bus, u8 devfn, struct clock *clk, const u8 mac[6],
               struct mem_window *rom)
 {
@@ -164,7 +174,7 @@ int e1000_new(struct e1000 **out, struct pci_bus *bus, u8 devfn, struct clock *c
     net_end_init(&e->end, &net_ops, e);
     for (unsigned t = 0; t < TIMERS; t++)
         timer_init(&e->timer[t], fired[t], e);
-    rc = pci_device_init(&e->pci, bus, devfn, &ids, NULL, e);
+    rc = pci_device_init(&e->pci, bus, devfn, &ids, &pci_ops, e);
     if (rc) {
         free(e);
         return rc;

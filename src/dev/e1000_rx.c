@@ -237,7 +237,7 @@ bool e1000_receive(void *opaque, const u8 *frame, size_t len)
         e1000_count(e, MPC, 1);
         return true;
     }
-    if (need > has)
+    if (need > has || !pci_is_master(&e->pci))
         return false;
     describe(e, &r, tagged, v.inexact);
     count_frame(e, r.frame, (u32)max_u64(len, FRAME_MIN) + FRAME_FCS);

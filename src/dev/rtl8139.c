@@ -146,6 +146,16 @@ static void fill_eeprom(struct rtl8139 *r, const u8 mac[6])
         r->eeprom.word[7 + i] = le16(mac + 2 * i);
 }
 
+static void mastering(void *opaque)
+{
+    struct rtl8139 *r = opaque;
+
+    net_ready(&r->end);
+    rtl8139_tx_run(r);
+}
+
+static const struct pci_device_ops pci_ops = {.mastering = mastering};
+
 int rtl8139_new(struct rtl8139 **out, struct pci_bus *bus, u8 devfn, struct clock *clk,
                 const u8 mac[6], struct mem_window *rom)
 {
@@ -165,7 +175,7 @@ int rtl8139_new(struct rtl8139 **out, struct pci_bus *bus, u8 devfn, struct cloc
     net_end_init(&r->end, &net_ops, r);
     timer_init(&r->count, count_reached, r);
     timer_init(&r->again, look_again, r);
-    rc = pci_device_init(&r->pci, bus, devfn, &ids, NULL, r);
+    rc = pci_device_init(&r->pci, bus, devfn, &ids, &pci_ops, r);
     if (rc) {
         free(r);
         return rc;

@@ -189,6 +189,8 @@ bool rtl8139_receive(void *opaque, const u8 *frame, size_t len)
     rsr = filter(r, frame);
     if (!rsr)
         return true;
+    if (!pci_is_master(&r->pci))
+        return false;
     if (len < FRAME_MIN) {
         memmove(r->in, frame, len);
         memset(r->in + len, 0, FRAME_MIN - len);

@@ -184,7 +184,7 @@ void rtl8139_tx_run(struct rtl8139 *r)
     unsigned budget = BUDGET;
     bool more = true;
 
-    if (r->tx_runs)
+    if (r->tx_runs || !pci_is_master(&r->pci))
         return;
     r->tx_runs = true;
     while (more && budget--)

@@ -120,7 +120,7 @@ static void catch_up(struct uhci *u)
     if (late > LATE_FRAMES)
         next_frame(u, late - LATE_FRAMES);
     while (u->cmd & CMD_RS && u->next_frame <= now) {
-        if (frames_matter(u) && le16(u->pci.config + PCI_COMMAND) & PCI_COMMAND_BME) {
+        if (frames_matter(u) && pci_is_master(&u->pci)) {
             uhci_run_frame(u, &f);
             take_frame(u, &f);
         }

@@ -80,17 +80,12 @@ static void arm(struct xhci *x, u64 not_before)
         timer_set(x->clk, &x->run_timer, due);
 }
 
-static bool may_master(const struct xhci *x)
-{
-    return x->pci.config[PCI_COMMAND] & PCI_COMMAND_BME;
-}
-
 void xhci_run(struct xhci *x)
 {
     u64 now = clock_now(x->clk);
     unsigned moved, steps = 0;
 
-    if (x->busy || !xhci_running(x) || !may_master(x)) {
+    if (x->busy || !xhci_running(x) || !pci_is_master(&x->pci)) {
         x->again |= x->busy;
         return;
     }

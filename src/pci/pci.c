@@ -96,9 +96,11 @@ static bool touches(unsigned off, unsigned size, unsigned reg, unsigned len)
 void pci_config_write(struct pci_bus *bus, u8 devfn, unsigned off, unsigned size, u32 val)
 {
     struct pci_device *dev = bus->device[devfn];
+    bool was_master;
 
     if (!dev)
         return;
+    was_master = pci_is_master(dev);
     for (unsigned i = 0; i < size; i++) {
         u8 *reg = &dev->config[off + i], byte = (u8)(val >> 8 * i), mask = dev->wmask[off + i];
         *reg = (u8)(((*reg & ~mask) | (byte & mask)) & ~(dev->w1c[off + i] & byte));
@@ -112,6 +114,8 @@ void pci_config_write(struct pci_bus *bus, u8 devfn, unsigned off, unsigned size
         pci_msix_config_written(dev);
     if (dev->ops && dev->ops->config_written)
         dev->ops->config_written(dev->opaque, off, size);
+    if (!was_master && pci_is_master(dev) && dev->ops && dev->ops->mastering)
+        dev->ops->mastering(dev->opaque);
 }
 
 int pci_device_init(struct pci_device *dev, struct pci_bus *bus, u8 devfn,
@@ -171,16 +175,21 @@ void pci_device_reset(struct pci_device *dev)
     pci_bus_remap(dev->bus);
 }
 
+bool pci_is_master(const struct pci_device *dev)
+{
+    return le16(dev->config + PCI_COMMAND) & PCI_COMMAND_BME;
+}
+
 int pci_dma_read(struct pci_device *dev, gpa_t gpa, void *to, u64 len)
 {
-    if (!(le16(dev->config + PCI_COMMAND) & PCI_COMMAND_BME))
+    if (!pci_is_master(dev))
         return -EACCES;
     return mem_read(dev->bus->cfg.mem, gpa, to, len);
 }
 
 int pci_dma_write(struct pci_device *dev, gpa_t gpa, const void *from, u64 len)
 {
-    if (!(le16(dev->config + PCI_COMMAND) & PCI_COMMAND_BME))
+    if (!pci_is_master(dev))
         return -EACCES;
     return mem_write(dev->bus->cfg.mem, gpa, from, len);
 }

@@ -63,6 +63,8 @@ struct pci_device_ops {
     void (*config_written)(void *opaque, unsigned off, unsigned size);
     /* Before a read of it, to bring registers up to date; may be NULL. */
     void (*config_read)(void *opaque, unsigned off, unsigned size);
+    /* Bus mastering was switched on: what waits for it goes on; may be NULL. */
+    void (*mastering)(void *opaque);
 };
 
 /* Embedded in a device that has MSI-X; see pci_add_msix. */
@@ -161,7 +163,14 @@ bool pci_msix_send(struct pci_device *dev, unsigned vector);
 void pci_set_intx(struct pci_device *dev, bool level);
 
 /* Bus-master accesses to RAM. -EACCES while bus mastering is off, -EFAULT outside RAM; nothing is
-   copied then. Any thread. */
+   copied then. Any thread.
+
+   What a device does while bus mastering is off: it begins nothing, and when it is switched on
+   again goes on without being told by its driver; frames wait for the card, or are missed as by a
+   full ring. What is under way is not lost: a disk's command ends with the error that memory which
+   does not answer gives it (AHCI, IDE), or, where there is no such error, before bus mastering goes
+   off (virtio). */
+bool pci_is_master(const struct pci_device *dev);
 must_check int pci_dma_read(struct pci_device *dev, gpa_t gpa, void *to, u64 len);
 must_check int pci_dma_write(struct pci_device *dev, gpa_t gpa, const void *from, u64 len);
 

@@ -212,7 +212,7 @@ bool virtio_balloon_ask(struct virtio_balloon *b)
 {
     struct virtq *q = &b->virtio.queue[STATS];
 
-    if (!b->has_stats)
+    if (!b->has_stats || !virtio_live(&b->virtio))
         return false;
     b->has_stats = false;
     virtq_push(q, b->stats_head, 0);

@@ -91,8 +91,10 @@ static void notify(void *opaque, struct virtq *q)
     virtq_interrupt(q); /* for those that are over already */
 }
 
-static void drain(struct virtio_blk *b)
+static void drain(void *opaque)
 {
+    struct virtio_blk *b = opaque;
+
     if (b->in_flight)
         block_drain(b->block);
 }
@@ -125,8 +127,11 @@ static void resized(void *opaque)
     virtio_config_changed(&b->virtio);
 }
 
-static const struct virtio_ops ops = {
-    .notify = notify, .reset = reset, .queue_reset = queue_reset, .config_written = config_written};
+static const struct virtio_ops ops = {.notify = notify,
+                                      .reset = reset,
+                                      .queue_reset = queue_reset,
+                                      .drain = drain,
+                                      .config_written = config_written};
 
 int virtio_blk_new(struct virtio_blk **out, struct mem *mem, struct clock *clk,
                    const struct virtio_blk_config *cfg)

@@ -107,8 +107,10 @@ static void notify(void *opaque, struct virtq *q)
     virtq_interrupt(q); /* for those that are over already */
 }
 
-static void drain(struct virtio_scsi *s)
+static void drain(void *opaque)
 {
+    struct virtio_scsi *s = opaque;
+
     for (unsigned n = 0; n < VIRTIO_SCSI_TARGETS && s->requests; n++)
         if (s->target[n].unit.block)
             block_drain(s->target[n].unit.block);
@@ -165,8 +167,11 @@ static void config_written(void *opaque, unsigned off, unsigned size)
     virtio_break(&s->virtio, "sense data or commands are longer than SCSI has them");
 }
 
-static const struct virtio_ops ops = {
-    .notify = notify, .reset = reset, .queue_reset = queue_reset, .config_written = config_written};
+static const struct virtio_ops ops = {.notify = notify,
+                                      .reset = reset,
+                                      .queue_reset = queue_reset,
+                                      .drain = drain,
+                                      .config_written = config_written};
 
 static void add_target(struct virtio_scsi *s, unsigned n, struct scsi_unit_config cfg)
 {

@@ -103,6 +103,11 @@ void virtio_set_dma(struct virtio *dev, bool can)
     dev->can_dma = can;
     if (can && !could && virtio_live(dev))
         notify_all(dev);
+    if (can || !could || !dev->ops->drain)
+        return;
+    dev->ending = true; /* nothing new is taken meanwhile */
+    dev->ops->drain(dev->opaque);
+    dev->ending = false;
 }
 
 void virtio_reset(struct virtio *dev)

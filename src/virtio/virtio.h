@@ -63,6 +63,8 @@ struct virtio_ops {
     void (*reset)(void *opaque);
     /* The same for one queue. */
     void (*queue_reset)(void *opaque, struct virtq *q);
+    /* Waits for what is under way to be given back. May let go of the lock meanwhile. */
+    void (*drain)(void *opaque);
     /* Before configuration space is read, and after bytes that config_wmask allows were written. */
     void (*config_read)(void *opaque);
     void (*config_written)(void *opaque, unsigned off, unsigned size);
@@ -91,6 +93,7 @@ struct virtio { /* embedded in a device */
     void *transport_opaque;
     bool can_dma; /* the transport lets it reach memory */
     bool held;    /* as `virtio_hold` says */
+    bool ending;  /* … no more, but for what is under way */
 
     u64 offered, accepted; /* features */
     u8 status;
@@ -161,6 +164,12 @@ static inline bool virtio_live(const struct virtio *dev)
     return dev->status & VIRTIO_DRIVER_OK && !dev->broken && dev->can_dma;
 }
 
+/* … or is no longer, but what it had under way is given back. */
+static inline bool virtio_gives_back(const struct virtio *dev)
+{
+    return virtio_live(dev) || (dev->ending && dev->status & VIRTIO_DRIVER_OK && !dev->broken);
+}
+
 /* The driver broke a rule: needs reset. `why` is a literal. */
 void virtio_break(struct virtio *dev, const char *why);
 /* The device's configuration has changed: a new generation, and an interrupt. */
@@ -168,6 +177,7 @@ void virtio_config_changed(struct virtio *dev);
 
 /* For transports. */
 void virtio_connect(struct virtio *dev, const struct virtio_transport *t, void *opaque);
+/* Whether it may reach memory. What is under way ends before it may not. May let go of the lock. */
 void virtio_set_dma(struct virtio *dev, bool can);
 void virtio_set_status(struct virtio *dev, u8 status, bool legacy);
 /* n: 0 low half, 1 high half, others 0. Accepted until FEATURES_OK. */

@@ -170,7 +170,7 @@ void virtq_push_all(struct virtq *q, const struct virtq_head *heads, const u32 *
         return;
     for (unsigned i = 0; i < n; i++)
         q->in_use = (u16)(q->in_use - heads[i].slots);
-    if (!q->ready || !virtio_live(q->dev))
+    if (!q->ready || !virtio_gives_back(q->dev))
         return;
     if (q->packed)
         packed_push(q, heads, written, n);
@@ -191,7 +191,7 @@ void virtq_interrupt(struct virtq *q)
     if (!q->unsaid)
         return;
     q->unsaid = false;
-    if (!q->ready || !virtio_live(dev) || !dev->transport)
+    if (!q->ready || !virtio_gives_back(dev) || !dev->transport)
         return;
     if (q->packed ? packed_wants_interrupt(q) : split_wants_interrupt(q))
         dev->transport->queue_interrupt(dev->transport_opaque, q);

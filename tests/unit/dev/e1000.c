@@ -227,16 +227,19 @@ static void receives(void)
 /* A full ring refuses, wraps, and loses nothing. */
 static void full_ring(void)
 {
+    unsigned ready;
+
     open_nic();
+    ready = n.far.ready;
     for (unsigned i = 0; i < N - 1; i++) {
         CHECK(nic_send(&n, NULL, 100 + i));
         CHECK_EQ(!!(nic_get(&n, ICR) & 0x10), i == 2); /* RXDMT0 at half the ring */
     }
     CHECK(!nic_send(&n, NULL, 200));
-    CHECK_EQ(n.far.ready, 2);
+    CHECK_EQ(n.far.ready, ready);
     fill_rx_ring();
     nic_put(&n, RDT, 2);
-    CHECK_EQ(n.far.ready, 3);
+    CHECK_EQ(n.far.ready, ready + 1);
     for (unsigned i = 0; i < 3; i++)
         CHECK(nic_send(&n, NULL, 200 + i));
     CHECK(!nic_send(&n, NULL, 300));
@@ -411,7 +414,7 @@ static void segmentation(void)
     close_nic();
 }
 
-/* A packet too long for the chip, rings out of bounds, and no bus master are no harm. */
+/* A packet too long for the chip and rings out of bounds are no harm. */
 static void odd_descriptors(void)
 {
     open_nic();
@@ -431,10 +434,29 @@ static void odd_descriptors(void)
     CHECK(!nic_send(&n, NULL, 60));
     nic_put(&n, RDLEN, 0);
     CHECK(nic_send(&n, NULL, 60));
+    close_nic();
+}
+
+/* What is to be sent or taken waits, and goes on by itself. */
+static void no_bus_master(void)
+{
+    unsigned ready;
+
+    open_nic();
     pci_config_write(n.bus, NIC_DEVFN, PCI_COMMAND, 2, PCI_COMMAND_MEM);
-    nic_put(&n, TDT, 2);
-    CHECK_EQ(nic_get(&n, TDH), 1);
+    put_txd(0, 0x1000, 0x09000000 | 60, 0);
     nic_put(&n, TDT, 1);
+    CHECK_EQ(nic_get(&n, TDH), 0);
+    CHECK(!nic_send(&n, NULL, 100));
+    CHECK_EQ(nic_get(&n, RDH), 0);
+    CHECK_EQ(n.far.n, 0);
+    ready = n.far.ready;
+    pci_config_write(n.bus, NIC_DEVFN, PCI_COMMAND, 2, PCI_COMMAND_MEM | PCI_COMMAND_BME);
+    CHECK_EQ(n.far.n, 1);
+    CHECK_EQ(nic_get(&n, TDH), 1);
+    CHECK_EQ(n.far.ready, ready + 1);
+    CHECK(nic_send(&n, NULL, 100));
+    CHECK_EQ(nic_get(&n, RDH), 1);
     close_nic();
 }
 
@@ -571,6 +593,7 @@ int main(void)
     TEST_RUN(checksum_offload);
     TEST_RUN(segmentation);
     TEST_RUN(odd_descriptors);
+    TEST_RUN(no_bus_master);
     TEST_RUN(moderation);
     TEST_RUN(loopback);
     TEST_RUN(reset_in_the_middle);

@@ -227,6 +227,26 @@ static void transmits_by_registers(void)
     close_nic();
 }
 
+/* What is to be sent or taken waits, and goes on by itself. */
+static void no_bus_master(void)
+{
+    u32 on = PCI_COMMAND_IO | PCI_COMMAND_MEM;
+
+    open_nic();
+    start_c(0x0a);
+    memcpy(nic_ram(&n, BUF), nic_frame(NULL, 200), 200);
+    pci_config_write(n.bus, NIC_DEVFN, PCI_COMMAND, 2, on);
+    nic_out(&n, TSAD, 4, BUF);
+    nic_out(&n, TSD, 4, 100);
+    CHECK(!nic_send(&n, NULL, 100));
+    CHECK_EQ(n.far.n, 0);
+    pci_config_write(n.bus, NIC_DEVFN, PCI_COMMAND, 2, on | PCI_COMMAND_BME);
+    CHECK_EQ(n.far.n, 1);
+    CHECK(nic_send(&n, NULL, 100));
+    CHECK(!memcmp(nic_ram(&n, RING + 4), nic_frame(NULL, 100), 100));
+    close_nic();
+}
+
 static void timer_interrupt(void)
 {
     open_nic();
@@ -409,6 +429,7 @@ int main(void)
     TEST_RUN(wrap_bit);
     TEST_RUN(filters);
     TEST_RUN(transmits_by_registers);
+    TEST_RUN(no_bus_master);
     TEST_RUN(timer_interrupt);
     TEST_RUN(descriptors);
     TEST_RUN(segmentation);

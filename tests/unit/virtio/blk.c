@@ -257,6 +257,34 @@ static void no_header_breaks_it(void)
 }
 
 /* Memory that a request was to reach is the driver's again after a reset. */
+/* A request ends before the device may not reach memory any more; the next one waits. */
+static void bus_mastering_goes_off(void)
+{
+    struct drv_seg s[] = {{HEADER, 16, false}, {BUFFER, 512, true}, {STATUS, 1, true}};
+    u16 id = 0;
+    u32 used = 0;
+
+    start(BIT64(9), false);
+    header(0, 5);
+    drv_add(&d, 0, s, 3);
+    drv_kick(&d, 0);
+    CHECK_EQ(*drv_ram(&d, STATUS), 0xaa);
+    pci_config_write(d.p.pci, DRV_DEVFN, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEM);
+    CHECK_EQ(*drv_ram(&d, STATUS), 0);
+    CHECK(drv_used(&d, 0, &id, &used));
+    CHECK_EQ(used, 513);
+    header(0, 5);
+    drv_add(&d, 0, s, 3);
+    drv_kick(&d, 0);
+    block_drain(blk);
+    CHECK(!drv_used(&d, 0, &id, &used));
+    pci_config_write(d.p.pci, DRV_DEVFN, PCI_COMMAND, 2,
+                     PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_BME);
+    block_drain(blk);
+    CHECK(drv_used(&d, 0, &id, &used));
+    stop();
+}
+
 static void reset_waits_for_requests(void)
 {
     struct drv_seg s[] = {{HEADER, 16, false}, {BUFFER, 512, true}, {STATUS, 1, true}};
@@ -314,6 +342,7 @@ int main(void)
     TEST_RUN(the_driver_learns_of_another_size);
     TEST_RUN(no_header_breaks_it);
     TEST_RUN(reset_waits_for_requests);
+    TEST_RUN(bus_mastering_goes_off);
     TEST_RUN(is_saved);
     return test_result();
 }

@@ -112,10 +112,9 @@ static void set_command(u32 val)
     pci_config_write(d.p.pci, DRV_DEVFN, PCI_COMMAND, 2, val);
 }
 
-/* Bus mastering stays on: what a device would write without it is lost, and the CPU waits for it.
- */
 static void registers_move_while_a_cpu_notifies(void)
 {
+    u32 on = PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_BME;
     pthread_t cpu;
 
     open_all();
@@ -126,10 +125,11 @@ static void registers_move_while_a_cpu_notifies(void)
         unlock();
         lock();
         pci_config_write(d.p.pci, DRV_DEVFN, PCI_BAR0 + 16, 4, DRV_BAR);
+        set_command(on & ~PCI_COMMAND_BME);
         CHECK_EQ(drv_get(&d, 0x2000, 4), SECTORS);
         unlock();
         lock();
-        set_command(PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_BME);
+        set_command(on);
         mem_map_legacy(d.p.mem, 0xc0000, MEM_NORMAL, 0, MEM_NO_PAGE);
         mem_map_changed(d.p.mem);
         drv_isr(&d);
