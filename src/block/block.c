@@ -6,8 +6,10 @@
 #include "block/block.h"
 #include "block/driver.h"
 #include "block/format.h"
+#include "os/uring.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +27,7 @@ struct block {
     pthread_cond_t work, idle;
     struct block_req *first, **last; /* waiting; lock */
     unsigned in_flight;              /* submitted, `done` not called yet; lock */
-    unsigned running;                /* … of them taken by workers; lock */
+    unsigned running;                /* … of them taken by workers or the ring; lock */
     bool closing;                    /* lock */
     bool held;                       /* nothing is taken; lock */
     unsigned drains;                 /* under way, which limits do not delay; lock */
@@ -38,6 +40,7 @@ struct block {
     void *trouble_opaque;
     void (*on_resize)(void *opaque); /* may be NULL; the machine's lock */
     void *resize_opaque;
+    struct uring *ring; /* NULL: none; then workers read too */
     unsigned threads;
     pthread_t thread[WORKERS];
 };
@@ -215,15 +218,63 @@ static void *worker(void *opaque)
     return NULL;
 }
 
-void block_submit(struct block *b, struct block_req *req)
+/* Lock held. */
+static void append(struct block *b, struct block_req *req)
 {
     req->next = NULL;
-    pthread_mutex_lock(&b->lock);
     *b->last = req;
     b->last = &req->next;
-    b->in_flight++;
+}
+
+/* Lock held. False: a worker has to do it. */
+static bool give_to_ring(struct block *b, struct block_req *req)
+{
+    struct block_node *n = b->node;
+    int fd;
+
+    if (!b->ring || b->held || b->limited || req->op != BLOCK_READ || !req->iov ||
+        req->niov > IOV_MAX || !in_range(n, req))
+        return false;
+    fd = n->ops->plain_fd(n, req->offset, req->len);
+    return fd >= 0 && !uring_readv(b->ring, fd, req->offset, req->iov, req->niov, req);
+}
+
+/* By the ring's thread. What is not whole is done again, and then tells why. */
+static void ring_done(void *opaque, void *request, int result)
+{
+    struct block *b = opaque;
+    struct block_req *req = request;
+    bool whole = result >= 0 && (u64)result == req->len;
+
+    if (whole) {
+        pthread_mutex_lock(b->machine);
+        complete(b, req, 0);
+        pthread_mutex_unlock(b->machine);
+    }
+    pthread_mutex_lock(&b->lock);
+    if (!whole)
+        append(b, req);
+    if (!--b->running)
+        pthread_cond_broadcast(&b->idle);
     pthread_mutex_unlock(&b->lock);
-    pthread_cond_signal(&b->work); /* a worker that wakes finds the lock free */
+    if (!whole)
+        pthread_cond_signal(&b->work);
+}
+
+void block_submit(struct block *b, struct block_req *req)
+{
+    bool ring;
+
+    pthread_mutex_lock(&b->lock);
+    b->in_flight++;
+    ring = give_to_ring(b, req);
+    if (ring)
+        b->running++;
+    else
+        append(b, req);
+    pthread_mutex_unlock(&b->lock);
+    if (!ring)
+        pthread_cond_signal(&b->work); /* a worker that wakes finds the lock free */
 }
 
 bool block_read_now(struct block *b, const struct block_req *req)
@@ -326,6 +377,8 @@ static void stop_workers(struct block *b)
     pthread_mutex_unlock(&b->lock);
     for (unsigned i = 0; i < b->threads; i++)
         pthread_join(b->thread[i], NULL);
+    uring_free(b->ring);
+    b->ring = NULL;
 }
 
 static void dispose(struct block *b)
@@ -379,6 +432,9 @@ int block_new(struct block **out, struct block_node *node, unsigned threads, pth
             return -rc;
         }
     }
+    /* A host that allows none has the workers. */
+    if (threads && node->ops->plain_fd && uring_new(&b->ring, ring_done, b))
+        b->ring = NULL;
     *out = b;
     return 0;
 }

@@ -96,6 +96,9 @@ struct block_driver {
     /* The same as read and write, of pieces of memory; see node_readv. */
     int (*readv)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
     int (*writev)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+    /* Where the range is as it is, at the same offset: a descriptor to read it from; -1: nowhere.
+     */
+    int (*plain_fd)(struct block_node *n, u64 off, u64 len);
     /* Waits for no disk and no other thread: -EAGAIN. */
     int (*read_now)(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
     int (*status)(struct block_node *n, u64 off, u64 len, struct block_extent *out);

@@ -50,6 +50,8 @@ must_check int bfile_write(struct bfile *f, u64 off, const void *buf, u64 len);
 /* The same with n pieces of memory, for what lies one behind the other in the file. */
 must_check int bfile_readv(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
 must_check int bfile_writev(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
+/* To read [off, off + len) from, which is all there; -1: not that way. Not to be closed. */
+int bfile_plain_fd(const struct bfile *f, u64 off, u64 len);
 /* Never waits for a disk: -EAGAIN if the host has not all of it in memory, or cannot tell. */
 must_check int bfile_read_now(struct bfile *f, u64 off, const struct iovec *iov, unsigned n);
 must_check int bfile_flush(struct bfile *f); /* what was written reaches the disk */

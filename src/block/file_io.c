@@ -143,6 +143,11 @@ int bfile_read_now(struct bfile *f, u64 off, const struct iovec *iov, unsigned n
     return r >= 0 && (u64)r == total(iov, n) ? 0 : -EAGAIN;
 }
 
+int bfile_plain_fd(const struct bfile *f, u64 off, u64 len)
+{
+    return f->remote || f->hook || off > f->size || len > f->size - off ? -1 : f->fd;
+}
+
 int bfile_put(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
 {
     return in_batches(f, off, iov, n, write_pieces);

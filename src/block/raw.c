@@ -84,6 +84,11 @@ static int raw_read_now(struct block_node *n, u64 off, const struct iovec *iov, 
     return bfile_read_now(raw_of(n)->file, off, iov, count);
 }
 
+static int raw_plain_fd(struct block_node *n, u64 off, u64 len)
+{
+    return bfile_plain_fd(raw_of(n)->file, off, len);
+}
+
 /* raw_write looks at what is written at both ends of some images. */
 static int raw_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
 {
@@ -168,6 +173,7 @@ static const struct block_driver raw_driver = {
     .write = raw_write,
     .readv = raw_readv,
     .writev = raw_writev,
+    .plain_fd = raw_plain_fd,
     .read_now = raw_read_now,
     .flush = raw_flush,
     .discard = raw_discard,
