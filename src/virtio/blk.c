@@ -85,7 +85,6 @@ static void notify(void *opaque, struct virtq *q)
 {
     struct virtio_blk *b = opaque;
 
-    b->at_once = q->size; /* a guest that goes on adding some does not hold the lock for ever */
     while (virtq_pop(q, &b->buf))
         blk_start(b, q);
     virtq_interrupt(q); /* for those that are over already */

@@ -15,7 +15,6 @@ struct virtio_blk {
     char serial[VIRTIO_BLK_ID_MAX];
     struct virtq_buf buf; /* the one that was popped last */
     unsigned in_flight;   /* requests */
-    unsigned at_once;     /* so many more may be over before a notification is */
 };
 
 bool blk_writes_through(const struct virtio_blk *b);

@@ -120,12 +120,10 @@ static void start_data(struct blk_req *r, u64 sector)
                                 .niov = data.n,
                                 .done = moved,
                                 .opaque = r};
-    if (r->type == T_IN && r->b->at_once && block_read_now(r->b->block, &r->req)) {
-        r->b->at_once--;
+    if (r->type == T_IN && block_read_now(r->b->block, &r->req))
         moved(&r->req, 0);
-    } else {
+    else
         block_submit(r->b->block, &r->req);
-    }
 }
 
 static void ranged(struct block_req *req, int rc);
