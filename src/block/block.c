@@ -459,9 +459,18 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
 
     if (rc)
         return rc;
-    if (!node->size) {
+    if (!node->size)
+        rc = err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
+    else if (cfg->key_file && !block_is_encrypted(node))
+        rc = err_set(err, EINVAL,
+                     "'%s' is not encrypted as it is opened; say format=luks if it is, or leave "
+                     "key-file= away",
+                     cfg->path);
+    else
+        rc = block_unlock(node, cfg->key_file, err);
+    if (rc) {
         node_close(node);
-        return err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
+        return rc;
     }
     format = node->format ? node->format->name : "raw";
     if (cfg->snapshot && !cfg->read_only)

@@ -39,10 +39,11 @@ struct block_req {
 struct block_config {
     const char *path; /* a file or a host block device */
     bool read_only;
-    bool snapshot;      /* writes go to a temporary file that ends with the process */
-    bool copy_on_read;  /* what is read from backing files is written into the image */
-    const char *format; /* NULL: guessed; what is guessed to be raw must not turn into another */
-    bool any_backing;   /* backing files outside of the image's folder, too */
+    bool snapshot;        /* writes go to a temporary file that ends with the process */
+    bool copy_on_read;    /* what is read from backing files is written into the image */
+    const char *key_file; /* with the password of an encrypted image; NULL: none */
+    const char *format;   /* NULL: guessed; what is guessed to be raw must not turn into another */
+    bool any_backing;     /* backing files outside of the image's folder, too */
     struct throttle_limits limits;
 };
 

@@ -40,6 +40,7 @@ struct block_info {
     u64 cluster; /* bytes; 0: has none */
     bool dirty, corrupt;
     bool whole; /* a write of part of a cluster writes all of it anew */
+    bool noise; /* what was never written does not read as zeros */
     unsigned items;
     struct block_info_item item[INFO_ITEMS];
 };
@@ -108,6 +109,8 @@ struct block_driver {
     void (*info)(struct block_node *n, struct block_info *info);
 
     /* Alone. */
+    /* Ahead of reads and writes, which are -EACCES until then. NULL: it is not encrypted. */
+    int (*unlock)(struct block_node *n, const u8 *pass, size_t len, struct err *err);
     int (*resize)(struct block_node *n, u64 size, enum block_prealloc how, struct err *err);
     int (*check)(struct block_node *n, unsigned fix, struct block_check *result, struct err *err);
     int (*set_backing)(struct block_node *n, const char *name, const char *format, struct err *err);
@@ -179,6 +182,11 @@ bool is_all_zero(const u8 *buf, u64 len);
 int node_fault(struct block_node *n, const char *fmt, ...) printf_like(2, 3);
 void block_snapshots_free(struct block_snapshot *list, unsigned count);
 void block_bitmaps_free(struct block_bitmap_info *list, unsigned count);
+
+/* Opens what is encrypted in the chain by the password in the file; NULL: only says if it is
+   needed. -EACCES with a message: it is, or is another one. */
+must_check int block_unlock(struct block_node *top, const char *key_file, struct err *err);
+bool block_is_encrypted(const struct block_node *top); /* anything of it */
 
 /* A file or host block device as it is. Owns the file, also on failure. `guarded`: nobody has
    said that it is raw, so that a write that would make it look like another format is -EPERM. */

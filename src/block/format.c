@@ -11,8 +11,9 @@
 #include <string.h>
 
 static const struct block_format *const formats[] = {
-    &format_raw,  &format_qcow2, &format_qcow1, &format_vdi, &format_vpc, &format_vhdx,
-    &format_vmdk, &format_bochs, &format_cloop, &format_cow, &format_dmg, &format_parallels,
+    &format_raw,  &format_qcow2,     &format_qcow1, &format_vdi,   &format_vpc,
+    &format_vhdx, &format_vmdk,      &format_bochs, &format_cloop, &format_cow,
+    &format_dmg,  &format_parallels, &format_luks,
 };
 
 const struct block_format *format_at(unsigned n)

@@ -49,6 +49,15 @@ static int set_format(struct disk_config *out, const char *name, struct err *err
     return 0;
 }
 
+static int set_key_file(struct disk_config *out, const char *name, struct err *err)
+{
+    if (!*name || strlen(name) >= sizeof(out->key_file))
+        return err_set(err, EINVAL, "key-file: a name of 1 to %zu bytes",
+                       sizeof(out->key_file) - 1);
+    strcpy(out->key_file, name);
+    return 0;
+}
+
 static int set_copy_on_read(struct disk_config *out, const char *value, struct err *err)
 {
     int rc = value_switch(&out->copy_on_read, value, err);
@@ -143,16 +152,18 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
         out->any_backing = word[8] == 'a';
     else if (!strncmp(word, "format=", 7))
         return set_format(out, word + 7, err);
+    else if (!strncmp(word, "key-file=", 9))
+        return set_key_file(out, word + 9, err);
     else if (!strncmp(word, "copy-on-read=", 13))
         return set_copy_on_read(out, word + 13, err);
     else
-        return err_set(
-            err, EINVAL,
-            "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
-            "snapshot, copy-on-read=, iops= and bps= with _rd, _wr and _max and, for virtio, "
-            "num-queues=, packed=, event_idx=, "
-            "indirect_desc=",
-            word);
+        return err_set(err, EINVAL,
+                       "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
+                       "snapshot, copy-on-read=, key-file=, iops= and bps= with _rd, _wr and _max "
+                       "and, for virtio, "
+                       "num-queues=, packed=, event_idx=, "
+                       "indirect_desc=",
+                       word);
     return 0;
 }
 
@@ -179,7 +190,7 @@ static int check(struct disk_config *out, struct err *err)
 
 int disk_parse(struct disk_config *out, const char *text, struct err *err)
 {
-    char word[64];
+    char word[300];
     int rc = 0;
 
     text = take_word(text, out->path, sizeof(out->path));
@@ -210,6 +221,7 @@ struct block_config disk_other_image(const struct disk_config *d, const char *pa
                                  .limits = d->limits,
                                  .read_only = read_only,
                                  .copy_on_read = d->copy_on_read,
+                                 .key_file = d->key_file[0] ? d->key_file : NULL,
                                  .snapshot = d->snapshot};
 }
 

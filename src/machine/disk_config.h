@@ -17,12 +17,13 @@ struct disk_config {
     bool has_ring_key; /* one of these was given */
     char format[16];   /* "": guessed */
     struct throttle_limits limits;
-    char path[1024]; /* "": no medium */
+    char key_file[256]; /* "": none */
+    char path[1024];    /* "": no medium */
 };
 
 /* "FILE[,bus=ide|ahci|usb|xhci|virtio|scsi|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
-   [,backing=any|beside][,copy-on-read=on|off][,iops=N][,bps=N]…", as throttle.h has the last ones,
-   and of a virtio disk
+   [,backing=any|beside][,copy-on-read=on|off][,key-file=FILE][,iops=N][,bps=N]…", as throttle.h has
+   the last ones, and of a virtio disk
    "[,num-queues=N][,packed=on|off][,event_idx=on|off][,indirect_desc=on|off]", over what *out has
    already.
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names

@@ -31,6 +31,7 @@ static const struct option longs[] = {
     {"flush-interval", required_argument, NULL, OPT_FLUSH},
     {"no-drain", no_argument, NULL, OPT_NO_DRAIN},
     {"pattern", required_argument, NULL, OPT_PATTERN},
+    {"key-file", required_argument, NULL, OPT_KEY_FILE},
     {"force-share", no_argument, NULL, 'U'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -138,15 +139,26 @@ bool img_json(const struct img_args *a)
     return a->opt[OPT_OUTPUT] && !strcmp(a->opt[OPT_OUTPUT], "json");
 }
 
-int img_open(const struct img_args *a, struct block_node **out, const char *path,
-             const char *format, unsigned flags)
+int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
+                const char *format, unsigned flags, const char *key_file)
 {
     struct err err;
     int rc = block_chain_open(out, path, format, NULL, flags | a->flags | OPEN_MAY_BE_EMPTY, &err);
 
+    if (!rc && a->contents) {
+        rc = block_unlock(*out, key_file, &err);
+        if (rc)
+            node_close(*out);
+    }
     if (rc)
         img_error(a, &err);
     return rc;
+}
+
+int img_open(const struct img_args *a, struct block_node **out, const char *path,
+             const char *format, unsigned flags)
+{
+    return img_open_by(a, out, path, format, flags, a->opt[OPT_KEY_FILE]);
 }
 
 int img_help_options(const struct block_format *f)

@@ -152,6 +152,15 @@ struct conversion {
     const struct block_format *format;
 };
 
+/* By the password that it was made with. */
+static int open_target(struct img_args *a, struct conversion *v, unsigned flags)
+{
+    const char *key_file = format_option(&a->o, "key-file");
+
+    return img_open_by(a, &v->dst, v->out, v->format->name, flags,
+                       key_file ? key_file : a->opt[OPT_KEY_FILE]);
+}
+
 static int make_target(struct img_args *a, struct conversion *v)
 {
     struct err err;
@@ -177,8 +186,7 @@ static int make_target(struct img_args *a, struct conversion *v)
             return rc;
         }
     }
-    rc = img_open(a, &v->dst, v->out, v->format->name,
-                  v->backing ? OPEN_ANY_BACKING : OPEN_NO_BACKING);
+    rc = open_target(a, v, v->backing ? OPEN_ANY_BACKING : OPEN_NO_BACKING);
     if (!rc && v->dst->size < v->size) {
         img_complain(a, "'%s' is smaller than the source: %llu bytes of %llu", v->out,
                      (unsigned long long)v->dst->size, (unsigned long long)v->size);
@@ -187,9 +195,11 @@ static int make_target(struct img_args *a, struct conversion *v)
     return rc;
 }
 
-static bool starts_as_zeros(const struct img_args *a, const struct conversion *v)
+static bool starts_as_zeros(const struct img_args *a, const struct conversion *v,
+                            const struct block_info *info)
 {
-    return (!a->opt['n'] && !bfile_is_device(v->dst->file)) || a->opt[OPT_TARGET_ZERO];
+    return (!a->opt['n'] && !bfile_is_device(v->dst->file) && !info->noise) ||
+           a->opt[OPT_TARGET_ZERO];
 }
 
 static int copy_all(struct img_args *a, struct conversion *v)
@@ -213,7 +223,7 @@ static int copy_all(struct img_args *a, struct conversion *v)
                          .base = base,
                          .len = v->src[i]->size,
                          .sparse = sparse,
-                         .dst_zero = starts_as_zeros(a, v),
+                         .dst_zero = starts_as_zeros(a, v, &info),
                          .compress = a->opt['c'],
                          .salvage = a->opt[OPT_SALVAGE],
                          .threads = threads(a),
@@ -282,7 +292,7 @@ static int verify(struct img_args *a, struct conversion *v)
     }
     node_close(v->dst);
     v->dst = NULL;
-    rc = img_open(a, &v->dst, v->out, v->format->name, OPEN_READ_ONLY | OPEN_ANY_BACKING);
+    rc = open_target(a, v, OPEN_READ_ONLY | OPEN_ANY_BACKING);
     if (!rc)
         rc = compare_nodes(v->src[0], v->dst, false, &at, &none);
     if (rc)

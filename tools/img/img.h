@@ -29,6 +29,7 @@ enum {
     OPT_FLUSH,
     OPT_NO_DRAIN,
     OPT_PATTERN,
+    OPT_KEY_FILE,
     OPT_MAX
 };
 
@@ -37,6 +38,7 @@ struct img_args {
     const char *opt[OPT_MAX]; /* NULL: not given; "" without a value */
     struct format_options o;  /* -o, of a format */
     bool help_o;              /* -o help */
+    bool contents;            /* the command is about what is in images: passwords are needed */
     unsigned flags;           /* OPEN_ANY_BACKING, OPEN_UNLOCKED as given */
     int argc;                 /* what is left */
     char **argv;
@@ -47,9 +49,11 @@ bool img_parse(struct img_args *a, int argc, char **argv, const char *shorts, bo
 bool img_json(const struct img_args *a);
 void img_error(const struct img_args *a, const struct err *err);
 void img_complain(const struct img_args *a, const char *fmt, ...) printf_like(2, 3);
-/* Opens or says why not. */
+/* Opens or says why not; what is encrypted, with the password of --key-file, or of `key_file`. */
 must_check int img_open(const struct img_args *a, struct block_node **out, const char *path,
                         const char *format, unsigned flags);
+must_check int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
+                           const char *format, unsigned flags, const char *key_file);
 /* -o help of a format. */
 int img_help_options(const struct block_format *f);
 /* Formats a number of bytes as qemu-img does: "1.5 GiB". */

@@ -10,27 +10,28 @@
 static const struct {
     const char *name, *shorts, *usage;
     int (*main)(struct img_args *a);
+    bool contents; /* of images */
 } commands[] = {
     {"bench", "c:d:f:no:qs:S:t:i:wU", "[-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP] [-w] FILE",
-     img_bench},
+     img_bench, true},
     {"bitmap", "b:F:g:f:",
      "--add|--remove|--clear|--enable|--disable|--merge SOURCE… [-g GRANULARITY] FILE BITMAP",
-     img_bitmap},
-    {"check", "qf:r:T:U", "[-r leaks|all] [--output json] FILE", img_check},
-    {"commit", "qf:t:b:r:dp", "[-b BASE] [-d] FILE", img_commit},
-    {"compare", "f:F:T:pqsU", "[-s] FILE FILE", img_compare},
+     img_bitmap, false},
+    {"check", "qf:r:T:U", "[-r leaks|all] [--output json] FILE", img_check, false},
+    {"commit", "qf:t:b:r:dp", "[-b BASE] [-d] FILE", img_commit, true},
+    {"compare", "f:F:T:pqsU", "[-s] FILE FILE", img_compare, true},
     {"convert", "UCcpqnf:t:T:O:B:F:o:l:S:r:m:W",
-     "[-f FORMAT] [-O FORMAT] [-c] [-B BACKING] [-l SNAPSHOT] [-o OPTIONS] FILE… FILE",
-     img_convert},
+     "[-f FORMAT] [-O FORMAT] [-c] [-B BACKING] [-l SNAPSHOT] [-o OPTIONS] FILE… FILE", img_convert,
+     true},
     {"create", "qf:b:F:uo:", "[-f FORMAT] [-b BACKING -F FORMAT] [-o OPTIONS] FILE [SIZE]",
-     img_create},
-    {"dd", "Uf:O:", "[bs=SIZE] [count=N] [skip=N] if=FILE of=FILE", img_dd},
-    {"info", "f:U", "[--backing-chain] [--output json] FILE", img_info},
-    {"map", "f:U", "[--output json] [--start-offset N] [--max-length N] FILE", img_map},
-    {"measure", "O:o:f:l:U", "[-O FORMAT] [-o OPTIONS] --size SIZE | FILE", img_measure},
-    {"rebase", "Uqf:t:T:pub:F:", "[-u] -b BACKING [-F FORMAT] FILE", img_rebase},
-    {"resize", "f:q", "[--shrink] [--preallocation MODE] FILE [+|-]SIZE", img_resize},
-    {"snapshot", "Uqla:c:d:f:", "-l | -c NAME | -a NAME | -d NAME  FILE", img_snapshot},
+     img_create, false},
+    {"dd", "Uf:O:", "[bs=SIZE] [count=N] [skip=N] if=FILE of=FILE", img_dd, true},
+    {"info", "f:U", "[--backing-chain] [--output json] FILE", img_info, false},
+    {"map", "f:U", "[--output json] [--start-offset N] [--max-length N] FILE", img_map, false},
+    {"measure", "O:o:f:l:U", "[-O FORMAT] [-o OPTIONS] --size SIZE | FILE", img_measure, false},
+    {"rebase", "Uqf:t:T:pub:F:", "[-u] -b BACKING [-F FORMAT] FILE", img_rebase, true},
+    {"resize", "f:q", "[--shrink] [--preallocation MODE] FILE [+|-]SIZE", img_resize, false},
+    {"snapshot", "Uqla:c:d:f:", "-l | -c NAME | -a NAME | -d NAME  FILE", img_snapshot, false},
 };
 
 static void usage(FILE *to, const char *self)
@@ -71,7 +72,7 @@ int cmd_img(int argc, char **argv)
     }
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
         if (!strcmp(argv[1], commands[i].name)) {
-            struct img_args a = {.command = commands[i].name};
+            struct img_args a = {.command = commands[i].name, .contents = commands[i].contents};
             int rc = img_parse(&a, argc - 1, argv + 1, commands[i].shorts, compat);
             if (rc)
                 rc = commands[i].main(&a);

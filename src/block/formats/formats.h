@@ -4,4 +4,5 @@
 #include "block/format.h"
 
 extern const struct block_format format_raw, format_qcow2, format_vdi, format_parallels, format_vpc,
-    format_qcow1, format_vhdx, format_vmdk, format_bochs, format_cloop, format_cow, format_dmg;
+    format_qcow1, format_vhdx, format_vmdk, format_bochs, format_luks, format_cloop, format_cow,
+    format_dmg;

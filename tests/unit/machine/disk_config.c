@@ -100,6 +100,7 @@ static void images(void)
 
 static void refusals(void)
 {
+    static char long_word[400] = "a.img,";
     static const struct {
         const char *text, *says;
         bool cdrom;
@@ -121,10 +122,11 @@ static void refusals(void)
         {"a.iso,bus=floppy,media=cdrom", "buses ide, ahci and scsi only", false},
         {"none", "no empty drive", false},
         {"none,bus=usb", "no empty drive", false},
-        {"a.img,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "too long",
-         false},
+        {long_word, "too long", false},
+        {"a.img,key-file=", "key-file: a name", false},
     };
 
+    memset(long_word + 6, 'x', sizeof(long_word) - 7);
     for (unsigned n = 0; n < ARRAY_SIZE(bad); n++) {
         CHECK_EQ(-parse((struct disk_config){.cdrom = bad[n].cdrom}, bad[n].text), EINVAL);
         if (!strstr(err.text, bad[n].says))
