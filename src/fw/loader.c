@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOW_FIRST PAGE_SIZE /* page 0 has the real-mode interrupt table and the BIOS data */
+/* Below, kernels make tables of their own before they have read what they were given; other boot
+   loaders keep it free as well. */
+#define LOW_FIRST 0x10000u
 
 int loader_put(struct loader *ld, const void *data, size_t n, u64 align, const char *what,
                gpa_t *at, struct err *err)

@@ -51,6 +51,8 @@ static void test_elf(void)
         CHECK_EQ(g.state.rip, TEXT_PADDR + ENTRY);
         CHECK_EQ(g.state.gpr[RAX], 0x2badb002);
         info = g.state.gpr[RBX];
+        CHECK(info >= 0x10000); /* kernels overwrite what is below before they look */
+        CHECK(guest_u32(&g, info + 16) >= 0x10000 && guest_u32(&g, info + 48) >= 0x10000);
         CHECK_EQ(guest_u32(&g, info), 0x24d);
         CHECK_EQ(guest_u32(&g, info + 4), 639);
         CHECK_EQ(guest_u32(&g, info + 8), 31 * 1024);
