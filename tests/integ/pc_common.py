@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 
-from console import fetch_kernel, initramfs
+from console import fetch_kernel, initramfs, script
 
 CLOUD = "linux-image-cloud-amd64"
 GENERIC = "linux-image-amd64"
@@ -46,11 +46,12 @@ class Collector(threading.Thread):
                 self.got[name] = f.read()
 
 
-def with_modules(a, directory):
-    """An initial RAM disk with Debian's drivers, a shell and /tray."""
+def with_modules(directory, test=None, **files):
+    """An initial RAM disk with Debian's drivers, files by the names they have there, and the text of a
+    script that it runs instead of a shell."""
     extra = os.path.join(directory, "extra")
     shutil.copytree(os.path.join(os.path.dirname(fetch_kernel(GENERIC)), "modules"),
                     extra + "/modules")
-    if a.tray:
-        shutil.copy(a.tray, extra + "/tray")
-    return initramfs(directory, extra)
+    for name, path in files.items():
+        shutil.copy(path, os.path.join(extra, name))
+    return initramfs(directory, extra, *([script(directory, test)] if test else []))

@@ -2,14 +2,12 @@
 """What a guest sees of QMP: another disc, an ejected one, a larger disk, keys, a pause."""
 
 import hashlib
-import os
 import select
-import shutil
 import struct
 import time
 
-from console import fetch_kernel, initramfs, script, want
-from pc_common import GENERIC, MIB, noise, read
+from console import fetch_kernel, want
+from pc_common import GENERIC, MIB, noise, read, with_modules
 from qmp import Qmp
 from screen import Machine, write
 
@@ -63,12 +61,8 @@ def test_control(a, directory):
     """Each change by QMP is seen by the guest."""
     discs = [noise(n * MIB, n) for n in (1, 2)]
     paths = [write(f"{directory}/disc{n}", data) for n, data in enumerate(discs)]
-    extra = os.path.join(directory, "extra")
-    shutil.copytree(os.path.join(os.path.dirname(fetch_kernel(GENERIC)), "modules"),
-                    extra + "/modules")
-    initrd = initramfs(directory, extra, script(directory, CONTROL))
-    with Machine(a, directory, "--kernel", fetch_kernel(GENERIC), "--initrd", initrd, "--append",
-                 "console=ttyS0 panic=-1 quiet", "--cdrom", paths[0],
+    with Machine(a, directory, "--kernel", fetch_kernel(GENERIC), "--initrd",
+                 with_modules(directory, CONTROL), "--append", "console=ttyS0 panic=-1 quiet", "--cdrom", paths[0],
                  "--disk", write(f"{directory}/disk", noise(MIB, 5)) + ",bus=virtio,format=raw",
                  "--qmp", f"unix:{directory}/qmp") as m:
         m.expect(b"DISC first " + hashlib.sha256(discs[0]).hexdigest().encode())

@@ -4,12 +4,11 @@
 import hashlib
 import os
 import re
-import shutil
 import struct
 import time
 
-from console import fetch_kernel, initramfs, script, tail, want
-from pc_common import GENERIC, MIB, Collector, noise, read
+from console import fetch_kernel, tail, want
+from pc_common import GENERIC, MIB, Collector, noise, read, with_modules
 from screen import Machine, tool, write
 
 # What runs in the guest. Disks are told apart by their size; each gets a copy of its first MiB
@@ -71,11 +70,7 @@ CARDS = {"e1000": "e1000", "rtl8139": "8139cp", "ne2k_pci": "ne2k-pci", "pcnet":
 
 
 def device_script(directory, port):
-    """Modules and the script; a directory that goes into the initial RAM disk."""
-    extra = os.path.join(directory, "extra")
-    shutil.copytree(os.path.join(os.path.dirname(fetch_kernel(GENERIC)), "modules"),
-                    extra + "/modules")
-    return initramfs(directory, extra, script(directory, DEVICES.replace("PORT", str(port))))
+    return with_modules(directory, DEVICES.replace("PORT", str(port)))
 
 
 def events(text, name):

@@ -16,7 +16,7 @@ class Shell(Machine):
 
     def __init__(self, a, directory, *options):
         super().__init__(a, directory, "--kernel", fetch_kernel(GENERIC), "--initrd",
-                         with_modules(a, directory), "--append", "console=ttyS0 panic=-1 quiet",
+                         with_modules(directory, **({"tray": a.tray} if a.tray else {})), "--append", "console=ttyS0 panic=-1 quiet",
                          "--qmp", f"unix:{directory}/qmp", *options, terminal=True)
         self.expect(PROMPT, self.expect(rb"Leave with exit"))
         self.qmp = Qmp(directory + "/qmp")

@@ -4,12 +4,11 @@
 import hashlib
 import os
 import re
-import shutil
 import socket
 import time
 
-from console import Guest, fetch_kernel, initramfs, script, want
-from pc_common import GENERIC, MIB, Collector, noise, read
+from console import Guest, fetch_kernel, want
+from pc_common import GENERIC, MIB, Collector, noise, read, with_modules
 from screen import write
 
 # On PCI or MMIO: a disk is read, written and discarded, the network used, a port of the console
@@ -79,11 +78,9 @@ def virtio(a, directory, board):
     write(directory + "/tftp/data", down)
     collector = Collector()
     rings = "packed=on" if board == "pc" else "event_idx=off"
-    extra = os.path.join(directory, "extra")
-    shutil.copytree(os.path.join(os.path.dirname(fetch_kernel(GENERIC)), "modules"), extra + "/modules")
     words = [a.domus, "run", "--machine", board, "--engine", a.engine, "--cpus", "2", "--kernel",
              fetch_kernel(GENERIC), "--initrd",
-             initramfs(directory, extra, script(directory, VIRTIO.replace("@COLLECTOR@", str(collector.port)))),
+             with_modules(directory, VIRTIO.replace("@COLLECTOR@", str(collector.port))),
              "--append", "console=ttyS0 panic=-1 quiet", "--disk", f"{directory}/disk,bus=virtio,{rings}",
              "--net", f"user,model=virtio,{rings},tftp={directory}/tftp", "--rng", "--balloon", "64M",
              "--console", f"unix:{directory}/port,name=domus.test"]
