@@ -277,9 +277,9 @@ void virtio_pci_reset(struct virtio_pci *v)
 {
     pci_device_reset(&v->pci);
     virtio_lock(v->dev);
-    reset_registers(v);
+    virtio_reset(v->dev); /* before it may not reach memory: what is under way is not given back */
     virtio_set_dma(v->dev, false);
-    virtio_reset(v->dev);
+    reset_registers(v);
     virtio_unlock(v->dev);
 }
 

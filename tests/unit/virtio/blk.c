@@ -282,6 +282,12 @@ static void bus_mastering_goes_off(void)
                      PCI_COMMAND_IO | PCI_COMMAND_MEM | PCI_COMMAND_BME);
     block_drain(blk);
     CHECK(drv_used(&d, 0, &id, &used));
+    header(0, 5);
+    drv_add(&d, 0, s, 3);
+    drv_kick(&d, 0);
+    virtio_pci_reset(d.pci); /* gives nothing back */
+    CHECK_EQ(*drv_ram(&d, STATUS), 0xaa);
+    CHECK(!drv_used(&d, 0, &id, &used));
     stop();
 }
 
