@@ -7,28 +7,44 @@
 #include "base/crc32c.h"
 #include "base/le.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define VHDX_FILE (8 * MiB)
 
-static void fix_sum(u8 *p, u64 len)
+#define VHDX_SUMMED (64 * KiB)
+
+/* Of a structure that starts with this signature. What is not touched stays a hole: pages of the
+   file cost more than all else. */
+static void fix_sum(int fd, u64 at, u64 len, const char *signature)
 {
-    put_le32(p + 4, 0);
-    put_le32(p + 4, crc32c(0, p, len));
+    u8 buf[VHDX_SUMMED], sum[4];
+
+    BUG_ON(len > sizeof(buf) || pread(fd, buf, len, (off_t)at) != (ssize_t)len);
+    if (memcmp(buf, signature, 4))
+        return;
+    put_le32(buf + 4, 0);
+    put_le32(sum, crc32c(0, buf, len));
+    BUG_ON(pwrite(fd, sum, 4, (off_t)at + 4) != 4);
 }
 
-static void fix_sums(u8 *file)
+/* Entries of the log that start in a page of [at, at + len). */
+static void fix_log(int fd, u64 at, u64 len)
 {
-    fix_sum(file + 64 * KiB, 4 * KiB);
-    fix_sum(file + 128 * KiB, 4 * KiB);
-    fix_sum(file + 192 * KiB, 64 * KiB);
-    fix_sum(file + 256 * KiB, 64 * KiB);
-    for (u64 at = MiB; at < 2 * MiB; at += 4 * KiB)
-        if (!memcmp(file + at, "loge", 4) && le32(file + at + 8) - 8 <= 64 * KiB)
-            fix_sum(file + at, le32(file + at + 8));
+    for (u64 page = at / (4 * KiB) * (4 * KiB); page < at + len; page += 4 * KiB) {
+        u8 head[12];
+        BUG_ON(pread(fd, head, sizeof(head), (off_t)page) != sizeof(head));
+        if (page >= MiB && page < 2 * MiB && le32(head + 8) >= 8 && le32(head + 8) <= VHDX_SUMMED)
+            fix_sum(fd, page, le32(head + 8), "loge");
+    }
+}
+
+static void fix_headers(int fd)
+{
+    fix_sum(fd, 64 * KiB, 4 * KiB, "head");
+    fix_sum(fd, 128 * KiB, 4 * KiB, "head");
+    fix_sum(fd, 192 * KiB, 64 * KiB, "regi");
+    fix_sum(fd, 256 * KiB, 64 * KiB, "regi");
 }
 
 /* Writes the file into fd. */
@@ -50,18 +66,20 @@ static void lay_out_vhdx(int fd, const u8 *data, size_t size, bool right_sums)
                                 4 * MiB,
                                 5 * MiB,
                                 6 * MiB};
-    u8 *file;
 
     BUG_ON(ftruncate(fd, VHDX_FILE));
-    file = mmap(NULL, VHDX_FILE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    BUG_ON(file == MAP_FAILED);
-    while (size > 3) {
-        u64 len = min_u64(le16(data + 1), size - 3);
-        memcpy(file + place[data[0] % 16], data + 3, len);
-        data += 3 + len;
-        size -= 3 + len;
+    for (unsigned pass = 0; pass < 1 + right_sums; pass++) {
+        const u8 *at = data;
+        for (size_t left = size; left > 3;) {
+            u64 len = min_u64(le16(at + 1), left - 3), to = place[at[0] % 16];
+            if (pass)
+                fix_log(fd, to, len);
+            else
+                BUG_ON(pwrite(fd, at + 3, len, (off_t)to) != (ssize_t)len);
+            at += 3 + len;
+            left -= 3 + len;
+        }
     }
     if (right_sums)
-        fix_sums(file);
-    munmap(file, VHDX_FILE);
+        fix_headers(fd);
 }
