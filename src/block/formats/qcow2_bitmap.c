@@ -311,25 +311,22 @@ int q2_bitmap_store(struct qcow2 *q, struct q2_bitmap *b)
     return 0;
 }
 
-int q2_bitmaps_store(struct qcow2 *q)
+int q2_bitmaps_put(struct qcow2 *q, bool following)
 {
-    struct q2_bitmap *old;
-    int rc = 0;
+    struct q2_bitmap *old = malloc(q->bitmaps * sizeof(*old));
+    int rc = old ? 0 : -ENOMEM;
 
-    if (!q->tracking)
-        return 0;
-    pthread_mutex_lock(&q->meta);
-    old = malloc(q->bitmaps * sizeof(*old));
-    rc = old ? 0 : -ENOMEM;
     if (old)
         memcpy(old, q->bitmap, q->bitmaps * sizeof(*old));
     for (unsigned i = 0; i < q->bitmaps && !rc; i++) {
         struct q2_bitmap *b = &q->bitmap[i];
-        if (!b->dirty || !(b->flags & Q2_BITMAP_AUTO))
+        bool follows = b->flags & Q2_BITMAP_AUTO;
+        if (!b->dirty || follows != following)
             continue;
         if (b->changed)
             rc = q2_bitmap_store(q, b);
         b->flags &= ~Q2_BITMAP_IN_USE;
+        b->changed = false;
     }
     if (!rc)
         rc = q2_bitmaps_write(q);
@@ -337,6 +334,17 @@ int q2_bitmaps_store(struct qcow2 *q)
         if (old[i].table_offset != q->bitmap[i].table_offset)
             q2_bitmap_free(q, &old[i]);
     free(old);
+    return rc;
+}
+
+int q2_bitmaps_store(struct qcow2 *q)
+{
+    int rc;
+
+    if (!q->tracking)
+        return 0;
+    pthread_mutex_lock(&q->meta);
+    rc = q2_bitmaps_put(q, true);
     pthread_mutex_unlock(&q->meta);
     return rc;
 }

@@ -16,6 +16,9 @@ u64 q2_bitmap_bytes(const struct qcow2 *q, const struct q2_bitmap *b);
 must_check int q2_bitmap_load(struct qcow2 *q, struct q2_bitmap *b);
 /* To new clusters; the directory does not have them yet. meta */
 must_check int q2_bitmap_store(struct qcow2 *q, struct q2_bitmap *b);
+/* Those in memory that follow writes, or those that do not, to the file, with the directory: they
+   are not in use any more. meta */
+must_check int q2_bitmaps_put(struct qcow2 *q, bool following);
 /* Its clusters in the file. meta */
 void q2_bitmap_free(struct qcow2 *q, const struct q2_bitmap *b);
 /* A new directory, on disk when it returns. meta */

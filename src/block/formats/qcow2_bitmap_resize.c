@@ -64,31 +64,6 @@ static int fit(struct qcow2 *q, struct q2_bitmap *b, u64 was)
     return 0;
 }
 
-/* Those that follow no writes: to the file, with the directory. */
-static int store_others(struct qcow2 *q)
-{
-    struct q2_bitmap *old = malloc(q->bitmaps * sizeof(*old));
-    int rc = old ? 0 : -ENOMEM;
-
-    if (old)
-        memcpy(old, q->bitmap, q->bitmaps * sizeof(*old));
-    for (unsigned i = 0; i < q->bitmaps && !rc; i++) {
-        struct q2_bitmap *b = &q->bitmap[i];
-        if (b->flags & Q2_BITMAP_AUTO)
-            continue;
-        rc = q2_bitmap_store(q, b);
-        b->flags &= ~Q2_BITMAP_IN_USE;
-        b->changed = false;
-    }
-    if (!rc)
-        rc = q2_bitmaps_write(q);
-    for (unsigned i = 0; i < q->bitmaps && !rc; i++)
-        if (old[i].table_offset != q->bitmap[i].table_offset)
-            q2_bitmap_free(q, &old[i]);
-    free(old);
-    return rc;
-}
-
 int q2_bitmaps_after_resize(struct qcow2 *q, u64 was)
 {
     int rc = 0;
@@ -99,7 +74,7 @@ int q2_bitmaps_after_resize(struct qcow2 *q, u64 was)
         rc = fit(q, &q->bitmap[i], was);
     pthread_mutex_lock(&q->meta);
     if (!rc)
-        rc = store_others(q);
+        rc = q2_bitmaps_put(q, false); /* the others once writes have ended */
     q->tracking = !rc;
     pthread_mutex_unlock(&q->meta);
     return rc;
