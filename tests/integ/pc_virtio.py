@@ -30,6 +30,7 @@ blkdiscard -o 4194304 -l 1048576 /dev/vda || echo FAIL discard
 for dev in block/vda net/eth0; do
     echo "FEATURES $dev $(cat /sys/class/$dev/device/features)"
 done
+echo "QUEUES $(ls -d /sys/class/net/eth0/queues/?x-* | wc -l)"
 echo "ID $(cat /sys/block/vda/ro) $(cat /sys/block/vda/queue/write_cache)"
 
 cat >/tmp/dhcp <<'END'
@@ -42,7 +43,8 @@ udhcpc -i eth0 -n -q -t 5 -T 1 -s /tmp/dhcp >/dev/null 2>&1 || echo "FAIL no lea
 cd /tmp
 tftp -g -r data -l down -b 1400 10.0.2.2 || echo "FAIL TFTP"
 echo "SUM tftp $(sha256sum <down)"
-{ echo virtio; cat /tmp/part; } | nc 10.0.2.2 @COLLECTOR@
+{ echo virtio; cat /tmp/part; } | taskset 2 nc 10.0.2.2 @COLLECTOR@
+grep virtio /proc/interrupts | sed 's/^/IRQ /'
 
 dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c | sed 's/^/RANDOM /'
 port=$(grep -l domus.test /sys/class/virtio-ports/*/name)
@@ -82,7 +84,7 @@ def virtio(a, directory, board):
              fetch_kernel(GENERIC), "--initrd",
              with_modules(directory, VIRTIO.replace("@COLLECTOR@", str(collector.port))),
              "--append", "console=ttyS0 panic=-1 quiet", "--disk", f"{directory}/disk,bus=virtio,{rings}",
-             "--net", f"user,model=virtio,{rings},tftp={directory}/tftp", "--rng", "--balloon", "64M",
+             "--net", f"user,model=virtio,queues=2,{rings},tftp={directory}/tftp", "--rng", "--balloon", "64M",
              "--console", f"unix:{directory}/port,name=domus.test"]
     with Guest(words, a.timeout) as m:
         peer = virtio_client(directory + "/port")
@@ -104,6 +106,10 @@ def virtio(a, directory, board):
         features = re.search(rf"FEATURES {name} ([01]+)", text).group(1)
         want((features[34], features[29]) == (("1", "1") if board == "pc" else ("0", "0")),
              f"{name} has features {features}, want other rings")
+    want("QUEUES 4" in text, "two pairs of queues are not used\n" + text)
+    if board == "pc":
+        used = {name: int(a) + int(b) for a, b, name in re.findall(r"IRQ\s+\d+: +(\d+) +(\d+) .*?((?:in|out)put\.\d)\s", text)}
+        want(used.get("input.1"), f"what the second pair sends is not answered by it: {used}\n{text}")
     want("RANDOM 64" in text, "no random bytes\n" + text)
     want("PORT question" in text and answer == b"answer question\n", f"the port answers {answer}\n{text}")
     want(status == 0, f"exit status {status} after power-off")
