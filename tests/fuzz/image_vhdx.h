@@ -68,7 +68,7 @@ static void lay_out_vhdx(int fd, const u8 *data, size_t size, bool right_sums)
                                 6 * MiB};
 
     BUG_ON(ftruncate(fd, VHDX_FILE));
-    for (unsigned pass = 0; pass < 1 + right_sums; pass++) {
+    for (unsigned pass = 0; pass < 1u + right_sums; pass++) {
         const u8 *at = data;
         for (size_t left = size; left > 3;) {
             u64 len = min_u64(le16(at + 1), left - 3), to = place[at[0] % 16];
