@@ -23,8 +23,8 @@
 #define RAM         1
 #define SMAP        0x534d4150
 
-#define CODE        0x10                /* LOADER_CS */
-#define DATA        0x18                /* LOADER_DS */
+#define CODE        0x08                /* LOADER_CS_OTHER */
+#define DATA        0x10
 
 #define BIOS_EBDA   0x40e
 #define RSDP_LEN    20

@@ -259,7 +259,7 @@ static void init_boot_params(const struct loader *ld, const struct linux_image *
 
 static int enter32(struct loader *ld, u64 load, gpa_t params, struct err *err)
 {
-    int rc = loader_gdt(ld, 32, err);
+    int rc = loader_gdt(ld, 32, LOADER_CS_LINUX, err);
 
     ld->out->rip = load;
     ld->out->gpr[RSI] = params; /* EBP, EDI and EBX are 0 */
@@ -268,7 +268,7 @@ static int enter32(struct loader *ld, u64 load, gpa_t params, struct err *err)
 
 static int enter64(struct loader *ld, u64 load, gpa_t params, struct err *err)
 {
-    int rc = loader_gdt(ld, 64, err);
+    int rc = loader_gdt(ld, 64, LOADER_CS_LINUX, err);
 
     if (!rc)
         rc = loader_identity_map(ld, err);

@@ -53,26 +53,25 @@ int loader_put_text(struct loader *ld, const char *a, const char *b, const char 
     return rc;
 }
 
-int loader_gdt(struct loader *ld, u8 mode, struct err *err)
+int loader_gdt(struct loader *ld, u8 mode, u16 cs, struct err *err)
 {
-    /* Accessed and busy already, as the registers say. The TSS of 64-bit mode has two entries. */
-    const u64 gdt[] = {
-        0,
-        0,
-        mode == 64 ? 0x00af9b000000ffff : 0x00cf9b000000ffff,
-        0x00cf93000000ffff,
-        0x00008b0000000067,
-        0,
-    };
+    /* The TSS of 64-bit mode has two entries. */
+    u64 gdt[6] = {0}, *code = &gdt[cs / 8];
     gpa_t at;
-    int rc = loader_put(ld, gdt, sizeof(gdt), 16, "GDT", &at, err);
+    int rc;
 
+    BUG_ON(cs > LOADER_CS_LINUX);
+    /* Accessed and busy already, as the registers say. */
+    code[0] = mode == 64 ? 0x00af9b000000ffff : 0x00cf9b000000ffff;
+    code[1] = 0x00cf93000000ffff;
+    code[2] = 0x00008b0000000067;
+    rc = loader_put(ld, gdt, sizeof(gdt), 16, "GDT", &at, err);
     if (rc)
         return rc;
     ld->out->mode = mode;
-    ld->out->cs = LOADER_CS;
-    ld->out->ds = LOADER_DS;
-    ld->out->tr = LOADER_TR;
+    ld->out->cs = cs;
+    ld->out->ds = cs + 8;
+    ld->out->tr = cs + 16;
     ld->out->gdt_base = at;
     ld->out->gdt_limit = sizeof(gdt) - 1;
     return 0;

@@ -8,10 +8,11 @@
 #define LOADER_MODULES_MAX 64
 #define LOADER_TEXT_MAX    (64 * KiB) /* a command line or module string, with its NUL */
 
-/* Selectors in the table that loader_gdt builds: what Linux calls __BOOT_CS and __BOOT_DS. */
-#define LOADER_CS 0x10
-#define LOADER_DS 0x18
-#define LOADER_TR 0x20
+/* The code segment's selector in the table that loader_gdt builds; data and TSS follow. Linux calls
+   it __BOOT_CS; for other kernels there is no rule, but some leave the registers as they are when
+   they load a table of their own, and count on QEMU's. */
+#define LOADER_CS_LINUX 0x10
+#define LOADER_CS_OTHER 0x08
 
 /*
  * What is known only once firmware has run, which then has it filled in (kernel_rom.c). Addresses
@@ -57,7 +58,7 @@ must_check int loader_put(struct loader *ld, const void *data, size_t n, u64 ali
 must_check int loader_put_text(struct loader *ld, const char *a, const char *b, const char *what,
                                gpa_t *at, struct err *err);
 /* The GDT of a mode, with the out-> fields that go with it. */
-must_check int loader_gdt(struct loader *ld, u8 mode, struct err *err);
+must_check int loader_gdt(struct loader *ld, u8 mode, u16 cs, struct err *err);
 /* How many entries of the memory map there must be room for; not more than LATE_ROOM. */
 unsigned loader_map_room(const struct loader *ld);
 /* Page tables that map RAM below 512 GiB to itself, by 2 MiB pages, and out->cr3. */

@@ -237,7 +237,7 @@ int multiboot_load(struct loader *ld, const struct multiboot_header *h, const st
     if (!rc)
         rc = put_info(ld, &mods, &info, err);
     if (!rc)
-        rc = loader_gdt(ld, 32, err);
+        rc = loader_gdt(ld, 32, LOADER_CS_OTHER, err);
     if (rc)
         return rc;
     ld->out->protocol = BOOT_MULTIBOOT;

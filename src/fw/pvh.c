@@ -116,7 +116,7 @@ int pvh_load(struct loader *ld, const struct elf *elf, u32 entry, struct err *er
     if (!rc)
         rc = put_start_info(ld, &mods, &info, err);
     if (!rc)
-        rc = loader_gdt(ld, 32, err);
+        rc = loader_gdt(ld, 32, LOADER_CS_OTHER, err);
     if (rc)
         return rc;
     ld->out->protocol = BOOT_PVH;

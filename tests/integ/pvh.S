@@ -28,7 +28,7 @@ start:  mov     $stack, %esp
         sub     $8, %esp
         sgdt    (%esp)
         mov     2(%esp), %esi
-        cmpl    $0x00cf9b00, 0x14(%esi)
+        cmpl    $0x00cf9b00, 0x0c(%esi)
         jne     wrong
         mov     %ds, %ecx       /* a segment of that table, loaded anew */
         mov     %ecx, %ss

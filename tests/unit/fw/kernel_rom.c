@@ -94,8 +94,8 @@ static void check_gdt(struct firmware *fw)
     u32 at = head(fw, HEAD_GDT_BASE);
 
     CHECK_EQ(le16(fw->head + HEAD_GDT_LIMIT), 47);
-    CHECK_EQ(guest_u64(&fw->g, at + 0x10), 0x00cf9b000000ffff);
-    CHECK_EQ(guest_u64(&fw->g, at + 0x18), 0x00cf93000000ffff);
+    CHECK_EQ(guest_u64(&fw->g, at + 0x08), 0x00cf9b000000ffff);
+    CHECK_EQ(guest_u64(&fw->g, at + 0x10), 0x00cf93000000ffff);
 }
 
 static void test_multiboot(void)

@@ -48,6 +48,10 @@ static void test_elf(void)
         boot_elf(&g, &opt, &img);
         CHECK_EQ(g.state.protocol, BOOT_MULTIBOOT);
         CHECK_EQ(g.state.mode, 32);
+        CHECK_EQ(g.state.cs, 0x08); /* xv6 leaves them as they are */
+        CHECK_EQ(g.state.ds, 0x10);
+        CHECK_EQ(guest_u64(&g, g.state.gdt_base + 0x08), 0x00cf9b000000ffff);
+        CHECK_EQ(guest_u64(&g, g.state.gdt_base + 0x10), 0x00cf93000000ffff);
         CHECK_EQ(g.state.rip, TEXT_PADDR + ENTRY);
         CHECK_EQ(g.state.gpr[RAX], 0x2badb002);
         info = g.state.gpr[RBX];

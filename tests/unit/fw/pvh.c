@@ -42,8 +42,8 @@ static void test_boot(void)
         CHECK_EQ(g.state.protocol, BOOT_PVH);
         CHECK_EQ(g.state.mode, 32);
         CHECK_EQ(g.state.rip, TEXT_PADDR + 0x80);
-        CHECK_EQ(g.state.tr, 0x20);
-        CHECK_EQ(guest_u64(&g, g.state.gdt_base + 0x20), 0x00008b0000000067);
+        CHECK_EQ(g.state.tr, 0x18);
+        CHECK_EQ(guest_u64(&g, g.state.gdt_base + 0x18), 0x00008b0000000067);
         check_loaded(&g, &img);
         check_start_info(&g, "root=/dev/vda");
         CHECK_EQ(guest_u32(&g, g.state.gpr[RBX] + 12), 0);
