@@ -476,13 +476,14 @@ static int dd_operand(const struct img_args *a, struct dd *d, const char *text)
 static int dd_copy(struct img_args *a, const struct dd *d, struct block_node *src,
                    struct block_node *dst, u64 size)
 {
+    bool sparse = !bfile_is_device(dst->file); /* what is not written is zeros */
     u8 *buf = malloc(d->bs);
     int rc = buf ? 0 : -ENOMEM;
 
     for (u64 at = 0; at < size && !rc; at += d->bs) {
         u64 len = min_u64(d->bs, size - at);
         rc = src->ops->read(src, d->skip * d->bs + at, buf, len);
-        if (!rc && !is_all_zero(buf, len))
+        if (!rc && !(sparse && is_all_zero(buf, len)))
             rc = dst->ops->write(dst, at, buf, len);
     }
     free(buf);
