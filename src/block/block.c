@@ -448,6 +448,18 @@ static void set_limits(struct block *b, const struct throttle_limits *limits)
     pthread_mutex_unlock(&b->lock);
 }
 
+static int make_ready(struct block_node *node, const struct block_config *cfg, struct err *err)
+{
+    if (!node->size)
+        return err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
+    if (cfg->key_file && !block_is_encrypted(node))
+        return err_set(err, EINVAL,
+                       "'%s' is not encrypted as it is opened; say format=luks if it is, or leave "
+                       "key-file= away",
+                       cfg->path);
+    return block_unlock(node, cfg->key_file, err);
+}
+
 int block_open(struct block **out, const struct block_config *cfg, pthread_mutex_t *lock,
                struct err *err)
 {
@@ -459,15 +471,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
 
     if (rc)
         return rc;
-    if (!node->size)
-        rc = err_set(err, EINVAL, "'%s' is a disk of no bytes", cfg->path);
-    else if (cfg->key_file && !block_is_encrypted(node))
-        rc = err_set(err, EINVAL,
-                     "'%s' is not encrypted as it is opened; say format=luks if it is, or leave "
-                     "key-file= away",
-                     cfg->path);
-    else
-        rc = block_unlock(node, cfg->key_file, err);
+    rc = make_ready(node, cfg, err);
     if (rc) {
         node_close(node);
         return rc;
