@@ -12,6 +12,20 @@ struct bus_claim {
     const char *name;
 };
 
+/* Whoever reads what it was before takes the machine's lock where it need not, or finds nothing. */
+static void find_unlocked(struct bus *bus)
+{
+    u64 first = UINT64_MAX, last = 0;
+
+    for (size_t i = 0; i < bus->nclaims; i++)
+        if (bus->claims[i].ops->write_unlocked) {
+            first = min_u64(first, bus->claims[i].first);
+            last = max_u64(last, bus->claims[i].last);
+        }
+    bus->unlocked_first = first;
+    bus->unlocked_last = last;
+}
+
 void bus_init(struct bus *bus, const char *name, pthread_mutex_t *lock)
 {
     pthread_rwlockattr_t attr;
@@ -19,6 +33,7 @@ void bus_init(struct bus *bus, const char *name, pthread_mutex_t *lock)
     memset(bus, 0, sizeof(*bus));
     bus->name = name;
     bus->lock = lock;
+    find_unlocked(bus);
     /* CPUs that write all the time must not keep a claim, with the machine's lock, waiting. */
     pthread_rwlockattr_init(&attr);
     pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -62,6 +77,7 @@ static int insert(struct bus *bus, size_t at, const struct bus_claim *claim)
     memmove(&bus->claims[at + 1], &bus->claims[at], (bus->nclaims - at) * sizeof(*bus->claims));
     bus->claims[at] = *claim;
     bus->nclaims++;
+    find_unlocked(bus);
     return 0;
 }
 
@@ -89,6 +105,7 @@ void bus_unclaim(struct bus *bus, u64 first)
     pthread_rwlock_wrlock(&bus->moving);
     bus->nclaims--;
     memmove(&bus->claims[at], &bus->claims[at + 1], (bus->nclaims - at) * sizeof(*bus->claims));
+    find_unlocked(bus);
     pthread_rwlock_unlock(&bus->moving);
 }
 
@@ -101,6 +118,7 @@ void bus_release(struct bus *bus, void *dev)
         if (bus->claims[i].dev != dev)
             bus->claims[to++] = bus->claims[i];
     bus->nclaims = to;
+    find_unlocked(bus);
     pthread_rwlock_unlock(&bus->moving);
 }
 
@@ -151,6 +169,8 @@ static bool write_unlocked(struct bus *bus, u64 addr, unsigned size, u64 val)
     const struct bus_claim *c;
     bool done = false;
 
+    if (addr < bus->unlocked_first || addr > bus->unlocked_last)
+        return false;
     pthread_rwlock_rdlock(&bus->moving);
     c = lookup(bus, addr);
     if (c && c->ops->write_unlocked && piece_size(c, addr, size) == size)

@@ -33,6 +33,7 @@ struct bus {
     struct bus_claim *claims; /* sorted by first; lock, and to change them `moving` too */
     size_t nclaims, cap;
     pthread_rwlock_t moving; /* for reading: while a write is made without the lock */
+    _Atomic u64 unlocked_first, unlocked_last; /* no claim that takes such is elsewhere */
     /* For --trace io|mmio: called after each access; NULL costs one test. */
     void (*trace)(void *opaque, const char *bus, const char *dev, u64 addr, unsigned size, u64 val,
                   bool write);

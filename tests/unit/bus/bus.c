@@ -299,6 +299,45 @@ static void some_writes_need_no_lock(void)
     rig_close(&r);
 }
 
+static void *write_b(void *opaque)
+{
+    struct rig *r = opaque;
+
+    bus_write(&r->bus, 0x48, 4, 7);
+    return NULL;
+}
+
+/* Where no device takes writes without the lock, none is delayed by a claim that waits. */
+static void other_writes_take_no_lock_more(void)
+{
+    pthread_t other;
+    struct rig r;
+
+    rig_open(&r);
+    CHECK_EQ(bus_claim(&r.bus, 0x10, 0x1f, &quick, &r.a, "a"), 0);
+    CHECK_EQ(bus_claim(&r.bus, 0x40, 0x4f, &quick, &r.b, "b"), 0);
+    CHECK_EQ(bus_claim(&r.bus, 0, 3, &ops4, &r.a, "low"), 0);
+    CHECK_EQ(bus_claim(&r.bus, 0x50, 0x53, &ops4, &r.a, "high"), 0);
+    pthread_rwlock_wrlock(&r.bus.moving);
+    bus_write(&r.bus, 0, 4, 1);
+    bus_write(&r.bus, 0x50, 4, 2);
+    bus_write(&r.bus, 0x60, 4, 3);
+    pthread_rwlock_unlock(&r.bus.moving);
+    CHECK(logged(&r.a, 0, 0, 4, true, 1) && logged(&r.a, 1, 0, 4, true, 2) && r.a.n == 2);
+    bus_unclaim(&r.bus, 0x10);
+    pthread_mutex_lock(&r.lock);
+    pthread_create(&other, NULL, write_b, &r);
+    pthread_join(other, NULL);
+    pthread_mutex_unlock(&r.lock);
+    CHECK(logged(&r.b, 0, 8, 4, true, 7));
+    bus_release(&r.bus, &r.b);
+    pthread_rwlock_wrlock(&r.bus.moving);
+    bus_write(&r.bus, 0x48, 4, 8);
+    pthread_rwlock_unlock(&r.bus.moving);
+    CHECK_EQ(r.b.n, 1);
+    rig_close(&r);
+}
+
 int main(void)
 {
     TEST_RUN(nobody_answers_with_ones);
@@ -312,5 +351,6 @@ int main(void)
     TEST_RUN(tracing_shows_the_access_as_the_cpu_made_it);
     TEST_RUN(accesses_nest);
     TEST_RUN(some_writes_need_no_lock);
+    TEST_RUN(other_writes_take_no_lock_more);
     return test_result();
 }
