@@ -186,6 +186,50 @@ const char *img_bytes(u64 n, char *buf, size_t size)
     return buf;
 }
 
+const struct block_format *img_find_format(const struct img_args *a, const char *name)
+{
+    const struct block_format *f = format_find(name);
+    char names[256];
+
+    if (!f || !f->create) {
+        img_complain(a, "format '%.40s' %s; there are %s", name,
+                     f ? "can be read only" : "is not known", format_names(names, sizeof(names)));
+        return NULL;
+    }
+    return f;
+}
+
+void img_take_option(struct img_args *a, const char *key, const char **to)
+{
+    for (unsigned i = 0; i < a->o.n; i++)
+        if (!strcmp(a->o.pair[i].key, key) && !*to) {
+            *to = a->o.pair[i].value;
+            free(a->o.pair[i].key);
+            a->o.pair[i] = a->o.pair[--a->o.n]; /* the value lives on to the end */
+            return;
+        }
+}
+
+int img_open_source(struct img_args *a, struct block_node **out, const char *path)
+{
+    const char *snapshot = a->opt['l'];
+    struct err err;
+    int rc = img_open(a, out, path, a->opt['f'], OPEN_READ_ONLY);
+
+    if (rc || !snapshot)
+        return rc;
+    if (!strncmp(snapshot, "snapshot.", 9) && strchr(snapshot, '='))
+        snapshot = strchr(snapshot, '=') + 1;
+    rc = (*out)->ops->snapshot_view
+             ? (*out)->ops->snapshot_view(*out, snapshot, &err)
+             : err_set(&err, ENOTSUP, "'%s': its format has no snapshots", path);
+    if (rc) {
+        img_error(a, &err);
+        node_close(*out);
+    }
+    return rc;
+}
+
 int img_number(const struct img_args *a, int opt, u64 *value)
 {
     struct err err;

@@ -54,6 +54,12 @@ must_check int img_open(const struct img_args *a, struct block_node **out, const
                         const char *format, unsigned flags);
 must_check int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
                            const char *format, unsigned flags, const char *key_file);
+/* The same of what is copied: read only, and as it was in the snapshot of -l. */
+must_check int img_open_source(struct img_args *a, struct block_node **out, const char *path);
+/* A format that can be made; NULL, and says why not. */
+const struct block_format *img_find_format(const struct img_args *a, const char *name);
+/* Takes what all formats have out of -o; *to is kept if it is not NULL. */
+void img_take_option(struct img_args *a, const char *key, const char **to);
 /* -o help of a format. */
 int img_help_options(const struct block_format *f);
 /* Formats a number of bytes as qemu-img does: "1.5 GiB". */
