@@ -189,8 +189,8 @@ static int check_unit(struct block_node *n, struct journal *j, u32 b)
         least = (u32)min_u64(least, number);
         most = (u32)max_u64(most, number);
     }
-    j->issued[b] = j->done[b] = most; /* where the next round starts */
-    j->flushed[b] = least;
+    j->issued[b] = most; /* where the next round starts */
+    j->done[b] = j->flushed[b] = least;
     return 0;
 }
 
