@@ -207,7 +207,7 @@ static int refuse_overlaps(struct bat *t, struct err *err)
 /* Where new blocks go on a device, whose end is not that of the image: behind all there is. */
 static int find_end(struct bat *t, struct err *err)
 {
-    struct bat_claims claims = {NULL};
+    struct bat_claims claims = {.n = 0};
     u64 end = 0;
 
     if (t->bat_ops->claims)
