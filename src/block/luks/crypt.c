@@ -4,6 +4,7 @@
 #include "base/le.h"
 
 #include <errno.h>
+#include <nettle/nettle-meta.h>
 #include <nettle/pbkdf2.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
@@ -55,67 +56,47 @@ int crypt_random(u8 *p, size_t size)
     return 0;
 }
 
-static const char *const hash_names[] = {"sha1", "sha256", "sha512"};
+static const struct nettle_hash *hash_of(enum crypt_hash hash)
+{
+    static const struct nettle_hash *const hashes[] = {&nettle_sha1, &nettle_sha256,
+                                                       &nettle_sha512};
+
+    return hashes[hash];
+}
 
 const char *crypt_hash_name(enum crypt_hash hash)
 {
-    return hash_names[hash];
+    return hash_of(hash)->name;
 }
 
 enum crypt_hash crypt_hash_find(const char *name)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(hash_names); i++)
-        if (!strcmp(name, hash_names[i]))
-            return (enum crypt_hash)i;
-    return CRYPT_HASHES;
+    enum crypt_hash hash = CRYPT_SHA1;
+
+    while (hash < CRYPT_HASHES && strcmp(name, crypt_hash_name(hash)))
+        hash++;
+    return hash;
 }
 
 size_t crypt_hash_size(enum crypt_hash hash)
 {
-    static const size_t size[] = {SHA1_DIGEST_SIZE, SHA256_DIGEST_SIZE, SHA512_DIGEST_SIZE};
-
-    return size[hash];
-}
-
-static void digest_sha1(const u8 *a, size_t na, const u8 *b, size_t nb, u8 *out)
-{
-    struct sha1_ctx c;
-
-    sha1_init(&c);
-    sha1_update(&c, na, a);
-    sha1_update(&c, nb, b);
-    sha1_digest(&c, SHA1_DIGEST_SIZE, out);
-    explicit_bzero(&c, sizeof(c));
-}
-
-static void digest_sha256(const u8 *a, size_t na, const u8 *b, size_t nb, u8 *out)
-{
-    struct sha256_ctx c;
-
-    sha256_init(&c);
-    sha256_update(&c, na, a);
-    sha256_update(&c, nb, b);
-    sha256_digest(&c, SHA256_DIGEST_SIZE, out);
-    explicit_bzero(&c, sizeof(c));
-}
-
-static void digest_sha512(const u8 *a, size_t na, const u8 *b, size_t nb, u8 *out)
-{
-    struct sha512_ctx c;
-
-    sha512_init(&c);
-    sha512_update(&c, na, a);
-    sha512_update(&c, nb, b);
-    sha512_digest(&c, SHA512_DIGEST_SIZE, out);
-    explicit_bzero(&c, sizeof(c));
+    return hash_of(hash)->digest_size;
 }
 
 void crypt_digest(enum crypt_hash hash, const u8 *a, size_t na, const u8 *b, size_t nb, u8 *out)
 {
-    static void (*const digest[])(const u8 *, size_t, const u8 *, size_t,
-                                  u8 *) = {digest_sha1, digest_sha256, digest_sha512};
+    const struct nettle_hash *h = hash_of(hash);
+    union {
+        struct sha1_ctx sha1;
+        struct sha256_ctx sha256;
+        struct sha512_ctx sha512;
+    } c;
 
-    digest[hash](a, na, b, nb, out);
+    h->init(&c);
+    h->update(&c, na, a);
+    h->update(&c, nb, b);
+    h->digest(&c, h->digest_size, out);
+    explicit_bzero(&c, sizeof(c));
 }
 
 void crypt_pbkdf2(enum crypt_hash hash, const u8 *pass, size_t npass, const u8 *salt, size_t nsalt,
