@@ -7,14 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define THREADS     4u /* at least: while one waits for the disk, another goes on */
-#define THREADS_MAX 64u
-#define SPARSE      (4 * KiB)
+#define THREADS 4u /* at least: while one waits for the disk, another goes on */
+#define SPARSE  (4 * KiB)
 
-/* The node of the chain that is the file `name`. */
-static struct block_node *in_chain(struct block_node *n, const char *out, const char *name)
+/* The node of the chain that is this file. */
+static struct block_node *find_file(struct block_node *n, const char *path)
 {
-    char *where = path_beside(out, name), *real = where ? realpath(where, NULL) : NULL;
+    char *real = realpath(path, NULL);
     struct block_node *found = NULL;
 
     for (; real && n && !found; n = n->backing) {
@@ -23,8 +22,17 @@ static struct block_node *in_chain(struct block_node *n, const char *out, const 
             found = n;
         free(other);
     }
-    free(where);
     free(real);
+    return found;
+}
+
+/* The same of a name that is beside the file `out`. */
+static struct block_node *in_chain(struct block_node *n, const char *out, const char *name)
+{
+    char *where = path_beside(out, name);
+    struct block_node *found = where ? find_file(n, where) : NULL;
+
+    free(where);
     return found;
 }
 
@@ -49,14 +57,14 @@ static int open_target(struct img_args *a, struct conversion *v, unsigned flags)
 static int read_numbers(const struct img_args *a, struct conversion *v)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    u64 n = a->opt['c'] && cpus > (long)THREADS ? (u64)cpus : THREADS;
+    u64 n = a->opt['c'] && cpus > (long)THREADS ? min_u64((u64)cpus, COPY_THREADS) : THREADS;
     int rc = img_number(a, 'm', &n);
 
     v->sparse = SPARSE;
     if (!rc)
         rc = img_number(a, 'S', &v->sparse);
-    if (!rc && (!n || (a->opt['m'] && n > THREADS_MAX))) {
-        img_complain(a, "-m: 1 to %u threads", THREADS_MAX);
+    if (!rc && (!n || n > COPY_THREADS)) {
+        img_complain(a, "-m: 1 to %u threads", COPY_THREADS);
         rc = -EINVAL;
     }
     v->threads = (unsigned)n;
@@ -69,15 +77,9 @@ static int make_target(struct img_args *a, struct conversion *v)
     int rc = 0;
 
     for (unsigned i = 0; i < v->n; i++)
-        for (struct block_node *n = v->src[i]; n; n = n->backing) {
-            char *x = realpath(bfile_path(n->file), NULL), *y = realpath(v->out, NULL);
-            bool same = x && y && !strcmp(x, y);
-            free(x);
-            free(y);
-            if (same) {
-                img_complain(a, "'%s' is source and target", v->out);
-                return -EINVAL;
-            }
+        if (find_file(v->src[i], v->out)) {
+            img_complain(a, "'%s' is source and target", v->out);
+            return -EINVAL;
         }
     if (!a->opt['n']) {
         rc = format_check_keys(v->format, &a->o, &err);

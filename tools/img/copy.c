@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK       (2 * MiB)
-#define THREADS_MAX 16u
-#define SALVAGE     512u
+#define CHUNK   (2 * MiB)
+#define SALVAGE 512u
 
 struct job {
     struct copy *c;
@@ -168,10 +167,11 @@ static void *worker(void *opaque)
 int copy_run(struct copy *c, struct err *err)
 {
     struct job j = {.c = c, .chunk = CHUNK};
-    pthread_t thread[THREADS_MAX];
-    unsigned n = 0, want = c->threads < THREADS_MAX ? c->threads : THREADS_MAX;
+    pthread_t thread[COPY_THREADS];
+    unsigned n = 0;
 
-    for (; n + 1 < want; n++)
+    BUG_ON(c->threads > COPY_THREADS);
+    for (; n + 1 < c->threads; n++)
         if (pthread_create(&thread[n], NULL, worker, &j))
             break;
     worker(&j);

@@ -78,6 +78,8 @@ void progress_start(struct progress *p, const struct img_args *a, u64 total);
 void progress_add(struct progress *p, u64 n);
 void progress_end(struct progress *p);
 
+#define COPY_THREADS 16u /* at most */
+
 /* copy.c: src from `from` on to dst. Ranges that `stop` or what is behind it says are left out. */
 struct copy {
     struct block_node *src, *dst, *stop;
