@@ -6,6 +6,7 @@
 #include "block/block.h"
 #include "block/driver.h"
 #include "block/format.h"
+#include "os/time.h"
 #include "os/uring.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define WORKERS 4u
 #define NOW_MAX (64 * KiB) /* a copy of more takes a CPU longer than to wake another */
@@ -149,14 +149,6 @@ static void complete(struct block *b, struct block_req *req, int rc)
     pthread_mutex_unlock(&b->lock);
 }
 
-static u64 now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
-}
-
 /* Lock held: the next request if it may go now, else NULL and how long to sleep in *until, or 0. */
 static struct block_req *take_in_time(struct block *b, u64 *until)
 {
@@ -168,7 +160,7 @@ static struct block_req *take_in_time(struct block *b, u64 *until)
     if (!req || !b->limited || req->op == BLOCK_FLUSH)
         return take(b);
     write = req->op != BLOCK_READ;
-    now = now_ns();
+    now = host_ns(CLOCK_MONOTONIC);
     if (!b->drains && !b->closing) {
         *until = throttle_until(&b->throttle, write, now);
         if (*until > now)

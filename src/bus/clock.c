@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bus/clock.h"
 
+#include "os/time.h"
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 struct clock {
     pthread_mutex_t lock;
@@ -19,13 +20,6 @@ struct clock {
     void (*on_earlier)(void *opaque);
     void *on_earlier_opaque;
 };
-
-static u64 host_ns(clockid_t id)
-{
-    struct timespec ts;
-    clock_gettime(id, &ts);
-    return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
-}
 
 int clock_new(struct clock **out)
 {

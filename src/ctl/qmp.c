@@ -5,14 +5,14 @@
 #include "ctl/qmp_client.h"
 #include "os/loop.h"
 #include "os/sock.h"
+#include "os/time.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define DRAIN_MS 1000 /* for the last answers and events of all */
+#define DRAIN_TIME NSEC_PER_SEC /* for the last answers and events of all */
 
 struct qmp {
     struct qmp_core core;
@@ -84,13 +84,12 @@ int qmp_new(struct qmp **out, const struct qmp_config *cfg, struct err *err)
 
 void qmp_free(struct qmp *q)
 {
-    struct timespec now;
+    u64 deadline = host_ns(CLOCK_MONOTONIC) + DRAIN_TIME;
 
     if (!q)
         return;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     for (unsigned n = 0; n < QMP_CLIENTS; n++) {
-        qmp_client_drain(q->client[n], (s64)now.tv_sec * 1000 + now.tv_nsec / 1000000 + DRAIN_MS);
+        qmp_client_drain(q->client[n], deadline);
         qmp_client_free(q->client[n]);
     }
     qmp_core_dispose(&q->core);

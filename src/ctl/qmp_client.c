@@ -4,13 +4,13 @@
 #include "ctl/qmp_scan.h"
 #include "os/loop.h"
 #include "os/sock.h"
+#include "os/time.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_SIZE 4096
@@ -174,20 +174,19 @@ int qmp_client_new(struct qmp_client **out, struct qmp_core *core, int fd,
     return 0;
 }
 
-static s64 left(s64 deadline)
+/* In ms. */
+static int left(u64 deadline)
 {
-    struct timespec ts;
+    u64 now = host_ns(CLOCK_MONOTONIC);
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return deadline - ((s64)ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+    return now < deadline ? (int)((deadline - now) / (NSEC_PER_SEC / 1000)) : 0;
 }
 
-void qmp_client_drain(struct qmp_client *c, s64 deadline)
+void qmp_client_drain(struct qmp_client *c, u64 deadline)
 {
     while (c && c->out_len && !c->hung_up) {
         struct pollfd pfd = {.fd = c->fd, .events = POLLOUT};
-        s64 ms = left(deadline);
-        if (poll(&pfd, 1, ms > 0 ? (int)ms : 0) <= 0)
+        if (poll(&pfd, 1, left(deadline)) <= 0)
             return;
         flush(c);
     }

@@ -9,6 +9,6 @@ struct qmp_client;
    client has gone or is to be dropped, and frees it. -ENOMEM, -errno; then `fd` is closed. */
 must_check int qmp_client_new(struct qmp_client **out, struct qmp_core *core, int fd,
                               void (*gone)(void *opaque, struct qmp_client *c), void *opaque);
-/* Writes out what it can until `deadline` (CLOCK_MONOTONIC, ms). NULL is allowed. */
-void qmp_client_drain(struct qmp_client *c, s64 deadline);
+/* Writes out what it can until `deadline` (CLOCK_MONOTONIC, ns). NULL is allowed. */
+void qmp_client_drain(struct qmp_client *c, u64 deadline);
 void qmp_client_free(struct qmp_client *c);

@@ -12,6 +12,8 @@
 #include "ui/vnc.h"
 #include "ui/vnc_priv.h"
 
+#include "os/time.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <rfb/rfbregion.h>
@@ -21,7 +23,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FRAME_US       33000
@@ -42,10 +43,7 @@ static const rfbPixelFormat pixel_format = {.bitsPerPixel = 32,
 
 static u64 now_us(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (u64)ts.tv_sec * 1000000 + (u64)ts.tv_nsec / 1000;
+    return host_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 /* Calls fn for each client; fn may close it. */

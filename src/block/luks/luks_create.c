@@ -5,11 +5,11 @@
 #include "block/formats/bat.h"
 #include "block/key_file.h"
 #include "block/luks/luks.h"
+#include "os/time.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define ALIGN      8u    /* sectors, of all parts */
 #define SLOT0      8u    /* where the slots' keys start */
@@ -51,13 +51,10 @@ static int read_options(struct making *m, const struct format_options *o, struct
 static u32 iterations_for(const struct making *m, u64 ms)
 {
     u8 out[CRYPT_KEY_MAX];
-    struct timespec from, to;
-    u64 ns, n;
+    u64 from = host_ns(CLOCK_THREAD_CPUTIME_ID), ns, n;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
     crypt_pbkdf2(m->h.hash, out, 0, m->h.salt, LUKS_SALT, ITER_TRY, out, m->h.key_bytes);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
-    ns = (u64)(to.tv_sec - from.tv_sec) * 1000000000 + (u64)to.tv_nsec - (u64)from.tv_nsec;
+    ns = host_ns(CLOCK_THREAD_CPUTIME_ID) - from;
     n = ms * 1000000 * ITER_TRY / max_u64(ns, 1);
     return (u32)max_u64(ITER_LEAST, min_u64(n, LUKS_ITERATIONS_MAX));
 }

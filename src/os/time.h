@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host's clocks in ns. */
+#pragma once
+#include "base/base.h"
+
+#include <time.h>
+
+static inline u64 host_ns(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
+}
