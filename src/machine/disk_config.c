@@ -52,26 +52,15 @@ static int set_format(struct disk_config *out, const char *name, struct err *err
 static int set_key_file(struct disk_config *out, const char *name, struct err *err)
 {
     if (!*name || strlen(name) >= sizeof(out->key_file))
-        return err_set(err, EINVAL, "key-file: a name of 1 to %zu bytes",
-                       sizeof(out->key_file) - 1);
+        return err_set(err, EINVAL, "a name of 1 to %zu bytes", sizeof(out->key_file) - 1);
     strcpy(out->key_file, name);
     return 0;
 }
 
 static int set_copy_on_read(struct disk_config *out, const char *value, struct err *err)
 {
-    int rc = value_switch(&out->copy_on_read, value, err);
-
-    if (rc)
-        err_prefix(err, "copy-on-read");
-    return rc;
+    return value_switch(&out->copy_on_read, value, err);
 }
-
-/* Keys of virtio disks, by QEMU's names. */
-struct ring_key {
-    const char *name;
-    int (*set)(struct disk_config *out, const char *value, struct err *err);
-};
 
 static int set_queues(struct disk_config *out, const char *value, struct err *err)
 {
@@ -106,25 +95,32 @@ static int set_indirect(struct disk_config *out, const char *value, struct err *
     return set_inverse(&out->rings.no_indirect, value, err);
 }
 
-static const struct ring_key ring_keys[] = {{"num-queues=", set_queues},
-                                            {"packed=", set_packed},
-                                            {"event_idx=", set_event_idx},
-                                            {"indirect_desc=", set_indirect}};
+/* Keys whose messages are prefixed by their name, which is QEMU's where QEMU has them. */
+struct disk_key {
+    const char *name;
+    int (*set)(struct disk_config *out, const char *value, struct err *err);
+    bool ring; /* of virtio disks */
+};
 
-static const struct ring_key *find_ring_key(const char *word)
+static const struct disk_key keys[] = {
+    {"copy-on-read=", set_copy_on_read, false}, {"key-file=", set_key_file, false},
+    {"num-queues=", set_queues, true},          {"packed=", set_packed, true},
+    {"event_idx=", set_event_idx, true},        {"indirect_desc=", set_indirect, true}};
+
+static const struct disk_key *find_key(const char *word)
 {
-    for (unsigned n = 0; n < ARRAY_SIZE(ring_keys); n++)
-        if (!strncmp(word, ring_keys[n].name, strlen(ring_keys[n].name)))
-            return &ring_keys[n];
+    for (unsigned n = 0; n < ARRAY_SIZE(keys); n++)
+        if (!strncmp(word, keys[n].name, strlen(keys[n].name)))
+            return &keys[n];
     return NULL;
 }
 
-static int set_ring_key(struct disk_config *out, const struct ring_key *key, const char *word,
-                        struct err *err)
+static int set_value(struct disk_config *out, const struct disk_key *key, const char *value,
+                     struct err *err)
 {
-    int rc = key->set(out, word + strlen(key->name), err);
+    int rc = key->set(out, value, err);
 
-    out->has_ring_key = true;
+    out->has_ring_key |= key->ring;
     if (rc)
         err_prefix(err, "%.*s", (int)strlen(key->name) - 1, key->name);
     return rc;
@@ -132,11 +128,11 @@ static int set_ring_key(struct disk_config *out, const struct ring_key *key, con
 
 static int set_key(struct disk_config *out, const char *word, struct err *err)
 {
-    const struct ring_key *ring = find_ring_key(word);
+    const struct disk_key *key = find_key(word);
     int rc;
 
-    if (ring)
-        return set_ring_key(out, ring, word, err);
+    if (key)
+        return set_value(out, key, word + strlen(key->name), err);
     rc = throttle_parse(&out->limits, word, err);
     if (rc != -ENOENT)
         return rc;
@@ -152,10 +148,6 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
         out->any_backing = word[8] == 'a';
     else if (!strncmp(word, "format=", 7))
         return set_format(out, word + 7, err);
-    else if (!strncmp(word, "key-file=", 9))
-        return set_key_file(out, word + 9, err);
-    else if (!strncmp(word, "copy-on-read=", 13))
-        return set_copy_on_read(out, word + 13, err);
     else
         return err_set(err, EINVAL,
                        "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
