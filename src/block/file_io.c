@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes to and from a host file, in pieces of memory. */
+#include "base/iov.h"
 #include "block/file_priv.h"
 
 #include <errno.h>
@@ -103,18 +104,9 @@ static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
     return 0;
 }
 
-static u64 total(const struct iovec *iov, unsigned n)
-{
-    u64 len = 0;
-
-    for (unsigned i = 0; i < n; i++)
-        len += iov[i].iov_len;
-    return len;
-}
-
 int bfile_readv(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)
 {
-    int rc = f->hook ? bfile_before(f, BFILE_READ, off, NULL, total(iov, n)) : 0;
+    int rc = f->hook ? bfile_before(f, BFILE_READ, off, NULL, iov_bytes(iov, n)) : 0;
 
     return rc ? rc : in_batches(f, off, iov, n, read_pieces);
 }
@@ -140,7 +132,7 @@ int bfile_read_now(struct bfile *f, u64 off, const struct iovec *iov, unsigned n
     r = preadv2(f->fd, iov, (int)n, (off_t)off, RWF_NOWAIT);
     if (r < 0 && errno != EAGAIN && errno != EINTR)
         f->waits = true; /* a file system without it, or one with an error, as a read will tell */
-    return r >= 0 && (u64)r == total(iov, n) ? 0 : -EAGAIN;
+    return r >= 0 && (u64)r == iov_bytes(iov, n) ? 0 : -EAGAIN;
 }
 
 int bfile_plain_fd(const struct bfile *f, u64 off, u64 len)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads and writes of several pieces of memory. A node that wants one has large pieces as they are,
    and small ones by a buffer. */
+#include "base/iov.h"
 #include "block/driver.h"
 
 #include <errno.h>
@@ -28,18 +29,6 @@ static unsigned small_ones(const struct iovec *iov, unsigned count, u64 *len)
     return i;
 }
 
-static void gather(u8 *buf, const struct iovec *iov, unsigned count)
-{
-    for (unsigned i = 0; i < count; buf += iov[i++].iov_len)
-        memcpy(buf, iov[i].iov_base, iov[i].iov_len);
-}
-
-static void scatter(const u8 *buf, const struct iovec *iov, unsigned count)
-{
-    for (unsigned i = 0; i < count; buf += iov[i++].iov_len)
-        memcpy(iov[i].iov_base, buf, iov[i].iov_len);
-}
-
 int node_move_pieces(struct block_node *n, bool write, u64 off, const struct iovec *iov,
                      unsigned count)
 {
@@ -56,10 +45,10 @@ int node_move_pieces(struct block_node *n, bool write, u64 off, const struct iov
             rc = -ENOMEM;
         } else {
             if (write)
-                gather(bounce, iov, small);
+                iov_gather(bounce, iov, small);
             rc = move(n, write, off, bounce, len);
             if (!write && !rc)
-                scatter(bounce, iov, small);
+                iov_scatter(iov, small, bounce);
         }
         off += len;
         iov += done;

@@ -188,6 +188,7 @@ void q2_known_remove(struct qcow2 *q, u64 off, u64 clusters);
 must_check int q2_cache_init(struct q2_cache *c, u64 cluster);
 void q2_cache_dispose(struct q2_cache *c);
 must_check int q2_cache_get(struct qcow2 *q, struct q2_cache *c, u64 off, struct q2_table **out);
+bool q2_cache_has(struct q2_cache *c, u64 off);
 /* Zeros, dirty; what was there is forgotten. */
 must_check int q2_cache_new(struct qcow2 *q, struct q2_cache *c, u64 off, struct q2_table **out);
 void q2_cache_dirty(struct q2_cache *c, struct q2_table *t);
@@ -246,6 +247,7 @@ struct q2_map {
 must_check int q2_map_locked(struct qcow2 *q, u64 off, u64 len, struct q2_map *out);
 /* The table for guest offset off; *out NULL if there is none. */
 must_check int q2_l2_get(struct qcow2 *q, u64 off, struct q2_table **out);
+bool q2_l2_in_memory(struct qcow2 *q, u64 off); /* q2_l2_get will not read it */
 /* One that may be changed: made, or copied if it is shared. */
 must_check int q2_l2_own(struct qcow2 *q, u64 off, struct q2_table **out);
 u64 q2_l2_index(const struct qcow2 *q, u64 off);
@@ -264,7 +266,10 @@ static inline bool q2_has_backing(const struct qcow2 *q)
 
 /* qcow2_io.c, qcow2_write.c, qcow2_zero.c */
 int q2_read(struct block_node *n, u64 off, u8 *buf, u64 len);
+int q2_readv(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
+int q2_read_now(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
 int q2_write(struct block_node *n, u64 off, const u8 *buf, u64 len);
+int q2_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count);
 int q2_zero(struct block_node *n, u64 off, u64 len);
 int q2_discard(struct block_node *n, u64 off, u64 len);
 int q2_status(struct block_node *n, u64 off, u64 len, struct block_extent *out);

@@ -142,6 +142,11 @@ int q2_cache_get(struct qcow2 *q, struct q2_cache *c, u64 off, struct q2_table *
     return 0;
 }
 
+bool q2_cache_has(struct q2_cache *c, u64 off)
+{
+    return lookup(c, off);
+}
+
 int q2_cache_new(struct qcow2 *q, struct q2_cache *c, u64 off, struct q2_table **out)
 {
     struct q2_table *t = lookup(c, off);

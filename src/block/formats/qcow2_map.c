@@ -106,13 +106,24 @@ int q2_entry_check(struct qcow2 *q, u64 guest, u64 entry, u64 bitmap)
     return 0;
 }
 
+static u64 l1_entry(const struct qcow2 *q, u64 index)
+{
+    return index < q->l1_size ? q->l1[index] : 0;
+}
+
+bool q2_l2_in_memory(struct qcow2 *q, u64 off)
+{
+    u64 table = l1_entry(q, l1_index(q, off)) & Q2_OFFSET_MASK;
+
+    return !table || q2_cache_has(&q->l2, table);
+}
+
 int q2_l2_get(struct qcow2 *q, u64 off, struct q2_table **out)
 {
-    u64 index = l1_index(q, off), entry;
+    u64 index = l1_index(q, off), entry = l1_entry(q, index);
     int rc;
 
     *out = NULL;
-    entry = index < q->l1_size ? q->l1[index] : 0;
     if (!(entry & Q2_OFFSET_MASK))
         return 0;
     if (entry & Q2_OFFSET_MASK & (q->cluster - 1))

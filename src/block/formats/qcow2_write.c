@@ -5,6 +5,7 @@
  * 2. without it, the data is written, with what else belongs into the clusters around it;
  * 3. under `meta`, the tables point to them, and what they pointed to is to be freed.
  */
+#include "base/iov.h"
 #include "block/file.h"
 #include "block/formats/qcow2.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #define FREES_BOUND BIT(16)
+#define PIECES      256u /* of memory at once */
 
 struct plan {
     bool in_place;
@@ -206,22 +208,23 @@ static int fetch(struct qcow2 *q, u64 from, u64 to, bool zero, u8 *buf)
     return zero || end == from ? 0 : q2_read_range(q, from, buf, end - from);
 }
 
-static int write_data(struct qcow2 *q, u64 off, const u8 *buf, const struct plan *p)
+/* With room for a piece before and behind `iov`. */
+static int write_data(struct qcow2 *q, u64 off, struct iovec *iov, unsigned n, const struct plan *p)
 {
     u64 end = off + p->len;
     u64 head = p->zero_head && p->hole ? 0 : off - p->fill_from;
     u64 tail = p->zero_tail && p->hole ? 0 : p->fill_to - end;
     u8 *fill = head + tail ? malloc(head + tail) : NULL;
-    struct iovec iov[3] = {
-        {fill, head}, {(void *)(uintptr_t)buf, p->len}, {fill ? fill + head : NULL, tail}};
     int rc = head + tail && !fill ? -ENOMEM : 0;
 
     if (!rc && head)
         rc = fetch(q, p->fill_from, off, p->zero_head, fill);
     if (!rc && tail)
         rc = fetch(q, end, p->fill_to, p->zero_tail, fill + head);
+    iov[-1] = (struct iovec){fill, head};
+    iov[n] = (struct iovec){fill ? fill + head : NULL, tail};
     if (!rc)
-        rc = bfile_writev(q->data, p->host - head, iov, 3);
+        rc = bfile_writev(q->data, p->host - head, iov - 1, n + 2);
     free(fill);
     return rc;
 }
@@ -258,11 +261,16 @@ static int link_clusters(struct qcow2 *q, const struct plan *p)
     return rc;
 }
 
-static int write_part(struct qcow2 *q, u64 off, const u8 *buf, u64 len, u64 *done)
+/* What of the bytes from `*done` on is written in one place. */
+static int write_part(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len, u64 *done)
 {
+    struct iovec part[1 + PIECES + 1];
     struct plan p = {0};
+    unsigned n;
     int rc;
 
+    iov_part(iov, *done, len - *done, part, PIECES, &len);
+    off += *done;
     pthread_mutex_lock(&q->meta);
     rc = make_plan(q, off, len, &p);
     if (!rc)
@@ -270,8 +278,10 @@ static int write_part(struct qcow2 *q, u64 off, const u8 *buf, u64 len, u64 *don
     pthread_mutex_unlock(&q->meta);
     if (rc)
         return rc;
-    *done = p.len;
-    rc = p.in_place ? bfile_write(q->data, p.host, buf, p.len) : write_data(q, off, buf, &p);
+    n = iov_part(iov, *done, p.len, part + 1, PIECES, &p.len);
+    *done += p.len;
+    rc = p.in_place ? bfile_writev(q->data, p.host, part + 1, n)
+                    : write_data(q, off, part + 1, n, &p);
     q->unsynced = true;
     if (p.in_place)
         return rc;
@@ -285,18 +295,19 @@ static int write_part(struct qcow2 *q, u64 off, const u8 *buf, u64 len, u64 *don
     return rc;
 }
 
-int q2_write_range(struct qcow2 *q, u64 off, const u8 *buf, u64 len)
+static int write_range(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len)
 {
+    u64 done = 0;
     int rc = 0;
 
-    while (len && !rc) {
-        u64 done = 0;
-        rc = write_part(q, off, buf, len, &done);
-        off += done;
-        buf += done;
-        len -= done;
-    }
+    while (done < len && !rc)
+        rc = write_part(q, off, iov, len, &done);
     return rc;
+}
+
+int q2_write_range(struct qcow2 *q, u64 off, const u8 *buf, u64 len)
+{
+    return write_range(q, off, &(struct iovec){(void *)(uintptr_t)buf, len}, len);
 }
 
 int q2_begin(struct qcow2 *q)
@@ -332,7 +343,7 @@ void q2_end(struct qcow2 *q)
         (void)!q2_flush(q); /* the next flush of the guest says what is wrong */
 }
 
-int q2_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
+int q2_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
 {
     struct qcow2 *q = q2_of(n);
     int rc = q2_begin(q);
@@ -340,8 +351,13 @@ int q2_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
     if (rc)
         return rc;
     pthread_rwlock_rdlock(&q->io);
-    rc = q2_write_range(q, off, buf, len);
+    rc = write_range(q, off, iov, iov_bytes(iov, count));
     pthread_rwlock_unlock(&q->io);
     q2_end(q);
     return rc;
+}
+
+int q2_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
+{
+    return q2_writev(n, off, &(struct iovec){(void *)(uintptr_t)buf, len}, 1);
 }
