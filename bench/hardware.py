@@ -121,9 +121,10 @@ class Hardware:
         return words
 
     def qemu(self):
-        words = ["-device", "ahci,id=ahci"] if self.disks else []
+        words = ["-device", "ahci,id=ahci", "-device", "virtio-scsi-pci,id=scsi"] if self.disks else []
         for name, d in self.disks.items():
-            device = "virtio-blk-pci" if d.controller == "virtio" else f"ide-hd,bus={d.controller}.0"
+            device = {"virtio": "virtio-blk-pci", "scsi": "scsi-hd,bus=scsi.0"}.get(
+                d.controller, f"ide-hd,bus={d.controller}.0")
             words += ["-drive", f"id={name},if=none,format={d.format},file={self.disk(name)}",
                       "-device", f"{device},drive={name}"]
         stream = "stream,addr.type=unix,addr.path="

@@ -60,8 +60,9 @@ FIO = {
 }
 ALL = [name for name in FIO if "time" in FIO[name][0]]
 DISKS = {
-    "ide": Disk("IDE", "ide", "raw", 64, ["sequential", "random"]),
-    "ahci": Disk("AHCI", "ahci", "raw", 80, ["sequential", "random"]),
+    "ide": Disk("IDE", "ide", "raw", 64, ["sequential", "sequential-write", "random"]),
+    "ahci": Disk("AHCI", "ahci", "raw", 80, ["sequential", "sequential-write", "random"]),
+    "scsi": Disk("virtio-scsi", "scsi", "raw", 128, ["sequential", "sequential-write", "random"]),
     "virtio": Disk("virtio", "virtio", "raw", 96, ALL),
     "qcow2": Disk("virtio, qcow2", "virtio", "qcow2", 112, ALL),
     "disk": Disk("virtio", "virtio", "raw", 512, ["cold", "flushed"]),
