@@ -103,11 +103,11 @@ u32 scsi_no_medium(const struct scsi_unit *unit)
     return unit->blocks ? 0 : SCSI_NO_MEDIUM;
 }
 
-void scsi_submit(struct scsi_command *cmd, enum block_op op, u64 offset, u64 len, u8 *buf,
+void scsi_submit(struct scsi_command *cmd, enum block_op op, u64 offset, u64 len,
                  void (*done)(struct block_req *req, int rc))
 {
-    cmd->req = (struct block_req){
-        .op = op, .offset = offset, .len = len, .buf = buf, .done = done, .opaque = cmd};
+    cmd->req =
+        (struct block_req){.op = op, .offset = offset, .len = len, .done = done, .opaque = cmd};
     block_submit(cmd->unit->block, &cmd->req);
 }
 
@@ -127,7 +127,7 @@ static void moved(struct block_req *req, int rc)
     cmd->offset += req->len;
     cmd->left -= req->len;
     if (!cmd->left && cmd->fua && req->op == BLOCK_WRITE)
-        scsi_submit(cmd, BLOCK_FLUSH, 0, 0, NULL, scsi_done);
+        scsi_submit(cmd, BLOCK_FLUSH, 0, 0, scsi_done);
     else
         tell_ready(cmd);
 }
@@ -167,6 +167,10 @@ void scsi_bulk(struct scsi_command *cmd, enum scsi_dir dir, u64 lba, u64 blocks)
 {
     u32 len = scsi_block_len(cmd->unit);
 
+    if (blocks > SCSI_DATA_MAX / len) {
+        scsi_finish(cmd, SCSI_BAD_FIELD);
+        return;
+    }
     cmd->dir = dir;
     cmd->bulk = true;
     cmd->offset = lba * len;
@@ -312,33 +316,58 @@ static void perform(struct scsi_command *cmd)
     }
 }
 
-static void move_bulk(struct scsi_command *cmd, u8 *buf, u64 n)
+static void move_bulk(struct scsi_command *cmd, const struct iovec *iov, unsigned count, u64 n)
 {
-    if (!cmd->unit->block) /* taken away between two pieces */
-        scsi_finish(cmd, scsi_no_medium(cmd->unit));
-    else
-        scsi_submit(cmd, cmd->dir == SCSI_IN ? BLOCK_READ : BLOCK_WRITE, cmd->offset, n, buf,
-                    moved);
-}
+    struct block *block = cmd->unit->block;
 
-void scsi_move(struct scsi_command *cmd, u8 *buf, u64 n)
-{
-    BUG_ON(cmd->busy || !n || n > cmd->left);
-    cmd->busy = true;
-    if (cmd->bulk) {
-        move_bulk(cmd, buf, n);
+    if (!block) { /* taken away between two bits */
+        scsi_finish(cmd, scsi_no_medium(cmd->unit));
         return;
     }
-    if (cmd->dir == SCSI_IN)
-        memcpy(buf, cmd->params + cmd->at, n);
+    cmd->req = (struct block_req){.op = cmd->dir == SCSI_IN ? BLOCK_READ : BLOCK_WRITE,
+                                  .offset = cmd->offset,
+                                  .len = n,
+                                  .iov = iov,
+                                  .niov = count,
+                                  .done = moved,
+                                  .opaque = cmd};
+    if (cmd->dir == SCSI_IN && block_read_now(block, &cmd->req))
+        moved(&cmd->req, 0);
     else
-        memcpy(cmd->params + cmd->at, buf, n);
-    cmd->at = (u16)(cmd->at + n);
-    cmd->left -= n;
+        block_submit(block, &cmd->req);
+}
+
+static void move_params(struct scsi_command *cmd, const struct iovec *iov, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        u8 *here = cmd->params + cmd->at;
+        if (cmd->dir == SCSI_IN)
+            memcpy(iov[i].iov_base, here, iov[i].iov_len);
+        else
+            memcpy(here, iov[i].iov_base, iov[i].iov_len);
+        cmd->at = (u16)(cmd->at + iov[i].iov_len);
+        cmd->left -= iov[i].iov_len;
+    }
     if (!cmd->left && cmd->dir == SCSI_OUT)
         perform(cmd);
     else
         tell_ready(cmd);
+}
+
+void scsi_move_pieces(struct scsi_command *cmd, const struct iovec *iov, unsigned count, u64 n)
+{
+    BUG_ON(cmd->busy || !n || n > cmd->left);
+    cmd->busy = true;
+    if (cmd->bulk)
+        move_bulk(cmd, iov, count, n);
+    else
+        move_params(cmd, iov, count);
+}
+
+void scsi_move(struct scsi_command *cmd, u8 *buf, u64 n)
+{
+    cmd->whole = (struct iovec){buf, n};
+    scsi_move_pieces(cmd, &cmd->whole, 1, n);
 }
 
 void scsi_truncate(struct scsi_command *cmd, u64 left)

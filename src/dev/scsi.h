@@ -3,10 +3,10 @@
  * A SCSI logical unit, disk or CD-ROM, behind whatever carries its commands: USB, ATAPI or virtio.
  *
  * A transport starts a command and waits for `ready`. While `left` is not 0 the command has data
- * to move: the transport does it in pieces with scsi_move, each answered by `ready`. At 0 the
- * command is over and `status` counts. `ready` may be called before scsi_start or scsi_move
- * returns. A command that the transport gives up has to come to rest before it is used again:
- * `busy` tells. Under the machine's lock.
+ * to move: the transport does it with scsi_move, at once where it has memory for all of it or bit
+ * by bit, each answered by `ready`. At 0 the command is over and `status` counts. `ready` may be
+ * called before scsi_start or scsi_move returns. A command that the transport gives up has to come
+ * to rest before it is used again: `busy` tells. Under the machine's lock.
  */
 #pragma once
 #include "base/state.h"
@@ -18,6 +18,7 @@
 #define SCSI_PARAMS   2560u /* of data that commands make or take themselves */
 #define SCSI_SENSE    18u
 #define SCSI_NAME_MAX 36u
+#define SCSI_DATA_MAX (1024 * MiB) /* of one command, which a reset waits for */
 
 enum scsi_dir { SCSI_NONE, SCSI_IN, SCSI_OUT };
 
@@ -63,6 +64,7 @@ struct scsi_command { /* embedded too; all 0 at first but for these two */
     u64 offset;
     u16 at, taken; /* in params; how many bytes of them the initiator sends */
     u8 params[SCSI_PARAMS];
+    struct iovec whole; /* scsi_move's */
     struct block_req req;
 };
 
@@ -70,6 +72,8 @@ void scsi_unit_init(struct scsi_unit *unit, const struct scsi_unit_config *cfg);
 void scsi_start(struct scsi_command *cmd, const u8 *cdb, unsigned len);
 /* The next n bytes, 0 < n <= left, into or out of buf, which stays until `ready`. */
 void scsi_move(struct scsi_command *cmd, u8 *buf, u64 n);
+/* The same with memory in pieces, of n bytes together; iov stays, too. */
+void scsi_move_pieces(struct scsi_command *cmd, const struct iovec *iov, unsigned count, u64 n);
 /* Makes the transport accept less of a reply than the command has. */
 void scsi_truncate(struct scsi_command *cmd, u64 left);
 /* The same for a logical unit that is not there, beside cmd->unit. */

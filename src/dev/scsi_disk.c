@@ -66,7 +66,7 @@ static void verify(struct scsi_command *cmd)
 
 static void flush(struct scsi_command *cmd)
 {
-    scsi_submit(cmd, BLOCK_FLUSH, 0, 0, NULL, scsi_done);
+    scsi_submit(cmd, BLOCK_FLUSH, 0, 0, scsi_done);
 }
 
 static void start_write_same(struct scsi_command *cmd)
@@ -96,7 +96,7 @@ void scsi_perform_write_same(struct scsi_command *cmd)
     if (!blocks)
         blocks = cmd->unit->blocks - lba;
     if (blocks)
-        scsi_submit(cmd, BLOCK_ZERO, lba * BLOCK_SECTOR, blocks * BLOCK_SECTOR, NULL, scsi_done);
+        scsi_submit(cmd, BLOCK_ZERO, lba * BLOCK_SECTOR, blocks * BLOCK_SECTOR, scsi_done);
     else
         scsi_good(cmd);
 }
@@ -114,8 +114,7 @@ static void next_discard(struct scsi_command *cmd)
         if (!scsi_in_range(cmd, lba, blocks))
             return;
         if (blocks) {
-            scsi_submit(cmd, BLOCK_DISCARD, lba * BLOCK_SECTOR, blocks * BLOCK_SECTOR, NULL,
-                        discarded);
+            scsi_submit(cmd, BLOCK_DISCARD, lba * BLOCK_SECTOR, blocks * BLOCK_SECTOR, discarded);
             return;
         }
     }

@@ -48,6 +48,7 @@ static unsigned identification(const struct scsi_unit *unit, u8 *buf)
 
 static unsigned block_limits(u8 *buf)
 {
+    scsi_put_be(buf + 4, 4, SCSI_DATA_MAX / BLOCK_SECTOR);
     scsi_put_be(buf + 16, 4, UNMAP_BLOCKS);
     scsi_put_be(buf + 20, 4, UNMAP_DESCS);
     return 60;

@@ -225,7 +225,7 @@ void scsi_perform_select(struct scsi_command *cmd)
             write_through = !(p[at + 2] & WCE);
     }
     if (write_through && !unit->write_through) /* what is cached so far */
-        scsi_submit(cmd, BLOCK_FLUSH, 0, 0, NULL, scsi_done);
+        scsi_submit(cmd, BLOCK_FLUSH, 0, 0, scsi_done);
     else
         scsi_good(cmd);
     unit->write_through = write_through;

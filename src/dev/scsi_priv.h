@@ -20,7 +20,7 @@ extern const struct scsi_op scsi_disk_ops[256], scsi_cd_ops[256];
 /* scsi.c: how a command ends, or goes on. */
 void scsi_finish(struct scsi_command *cmd, u32 sense);
 void scsi_good(struct scsi_command *cmd);
-void scsi_submit(struct scsi_command *cmd, enum block_op op, u64 offset, u64 len, u8 *buf,
+void scsi_submit(struct scsi_command *cmd, enum block_op op, u64 offset, u64 len,
                  void (*done)(struct block_req *req, int rc));
 /* For scsi_submit: the request is the command's last. */
 void scsi_done(struct block_req *req, int rc);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Requests of the SCSI host adapter (5.6.6.1). Their data is moved in pieces, one after the other.
- */
+/* Requests of the SCSI host adapter (5.6.6.1). Commands move their data from or to guest memory. */
 #include "base/le.h"
 #include "virtio/scsi_priv.h"
 
 #include <stdlib.h>
 
-#define HEADER     19u          /* before the command */
-#define RESPONSE   12u          /* before the sense data */
-#define DIRECT_MIN (16u * 1024) /* parts of this size need no buffer */
-#define BOUNCE     (64u * 1024)
+#define HEADER   19u /* before the command */
+#define RESPONSE 12u /* before the sense data */
 
 struct scsi_req {
     struct scsi_req *next, **prev;
@@ -22,10 +19,10 @@ struct scsi_req {
     bool cancelled;
     u8 response;
     enum scsi_dir dir; /* of the driver's data */
+    u64 room;          /* bytes of it */
     struct parts answer, data;
-    u64 piece;  /* bytes in flight */
-    u64 moved;  /* before it */
-    u8 *bounce; /* NULL: they go to the guest's memory */
+    bool moving; /* the command is at all of `data` */
+    u64 moved;
     struct iovec iov[];
 };
 
@@ -73,7 +70,7 @@ static u32 respond(struct scsi_req *r)
     raw[11] = r->response;
     if (r->response == S_OK) {
         raw[10] = r->cmd.status;
-        put_le32(raw + 4, (u32)r->data.left);
+        put_le32(raw + 4, (u32)(r->room - r->moved));
         if (r->cmd.status == SCSI_CHECK) {
             put_le32(raw, (u32)min_u64(SCSI_SENSE, room - RESPONSE));
             scsi_fill_sense(r->cmd.sense, raw + RESPONSE);
@@ -97,7 +94,6 @@ static void end(struct scsi_req *r)
         *r->prev = r->next;
     if (r->next)
         r->next->prev = r->prev;
-    free(r->bounce);
     free(r);
     if (cancelled)
         scsi_ctrl_check(s);
@@ -109,46 +105,23 @@ static void end_with(struct scsi_req *r, u8 response)
     end(r);
 }
 
-static void next_piece(struct scsi_req *r)
+static void move(struct scsi_req *r)
 {
-    u64 left = min_u64(r->cmd.left, r->data.left);
-    u8 *host = NULL;
-    u64 here = min_u64(parts_here(&r->data, &host), left);
+    struct parts *data = &r->data;
 
-    r->piece = here;
-    if (here < left && here < DIRECT_MIN) {
-        r->piece = min_u64(left, BOUNCE);
-        if (!r->bounce)
-            r->bounce = malloc(BOUNCE);
-        if (!r->bounce) {
-            end_with(r, S_FAILURE);
-            return;
-        }
-        host = r->bounce;
-        if (r->cmd.dir == SCSI_OUT)
-            parts_read(&r->data, host, r->piece);
-    } else {
-        free(r->bounce);
-        r->bounce = NULL;
-    }
-    scsi_move(&r->cmd, host, r->piece);
+    parts_set(data, data->iov, data->iov, data->n, 0, r->cmd.left);
+    r->moving = true;
+    scsi_move_pieces(&r->cmd, data->iov, data->n, data->left);
 }
 
-/* A piece has been moved. */
-static void settle(struct scsi_req *r)
+static void moved(struct scsi_req *r)
 {
-    struct mem *mem = r->s->virtio.mem;
-    u8 *host = NULL;
+    const struct parts *data = &r->data;
 
-    if (r->cmd.dir == SCSI_IN && r->bounce) {
-        parts_write(&r->data, mem, r->bounce, r->piece);
-    } else if (r->cmd.dir == SCSI_IN) {
-        parts_here(&r->data, &host);
-        mem_host_written(mem, host, r->piece);
-    }
-    parts_skip(&r->data, r->piece);
-    r->moved += r->piece;
-    r->piece = 0;
+    for (unsigned i = 0; r->cmd.dir == SCSI_IN && i < data->n; i++)
+        mem_host_written(r->s->virtio.mem, data->iov[i].iov_base, data->iov[i].iov_len);
+    if (r->cmd.status == SCSI_GOOD)
+        r->moved = data->left;
 }
 
 /* What the command has to move goes where the driver has room, and there is enough of it. */
@@ -159,20 +132,20 @@ static bool data_fits(struct scsi_req *r)
     if (cmd->dir != r->dir)
         return false;
     if (cmd->dir == SCSI_IN && !cmd->bulk)
-        scsi_truncate(cmd, r->data.left);
-    return cmd->left <= r->data.left;
+        scsi_truncate(cmd, r->room);
+    return cmd->left <= r->room;
 }
 
 static void command_ready(struct scsi_command *cmd)
 {
     struct scsi_req *r = container_of(cmd, struct scsi_req, cmd);
 
-    if (r->piece && cmd->status == SCSI_GOOD && !stale(r))
-        settle(r);
+    if (r->moving)
+        moved(r);
     if (stale(r) || r->cancelled || !cmd->left)
         end(r);
     else if (data_fits(r))
-        next_piece(r);
+        move(r);
     else
         end_with(r, S_OVERRUN);
 }
@@ -237,6 +210,7 @@ void scsi_req_start(struct virtio_scsi *s, struct virtq *q)
     else
         parts_set(&r->data, r->iov + r->answer.n, buf->iov, buf->nout, header_len,
                   buf->out_len - header_len);
+    r->room = r->data.left;
     cdb_len = min_u64(cdb_len, SCSI_CDB_MAX);
     virtq_read(buf, 0, header, HEADER + cdb_len);
     start(r, header, cdb_len);

@@ -11,6 +11,7 @@ struct memdisk {
     u8 *data, *own;   /* own: to be freed; NULL: data is lent */
     int fail;         /* -errno of every request that reaches … */
     u64 fail_at;      /* … this byte */
+    unsigned moves;   /* reads and writes: calls */
     unsigned flushes; /* calls */
     u64 discarded;    /* bytes */
 };
@@ -36,6 +37,20 @@ static inline int memdisk_write(struct block_node *n, u64 off, const u8 *buf, u6
     if (!rc)
         memcpy(m->data + off, buf, len);
     return rc;
+}
+
+static inline int memdisk_readv(struct block_node *n, u64 off, const struct iovec *iov,
+                                unsigned count)
+{
+    container_of(n, struct memdisk, node)->moves++;
+    return node_move_pieces(n, false, off, iov, count);
+}
+
+static inline int memdisk_writev(struct block_node *n, u64 off, const struct iovec *iov,
+                                 unsigned count)
+{
+    container_of(n, struct memdisk, node)->moves++;
+    return node_move_pieces(n, true, off, iov, count);
 }
 
 static inline int memdisk_flush(struct block_node *n)
@@ -85,6 +100,8 @@ static const struct block_driver memdisk_driver = {
     .name = "memory",
     .read = memdisk_read,
     .write = memdisk_write,
+    .readv = memdisk_readv,
+    .writev = memdisk_writev,
     .flush = memdisk_flush,
     .discard = memdisk_discard,
     .zero = memdisk_zero,

@@ -187,6 +187,36 @@ static void lengths_differ(void)
     stop();
 }
 
+/* However many parts the driver gives: what they have together is one request of the image, the
+   reply to a command goes into all of them, and more data than a disk takes at once is refused. */
+static void commands_move_at_once(void)
+{
+    start(0);
+    CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    disk->moves = 0;
+    CHECK_EQ(request(0, "\x28\0\0\0\0\1\0\0\x30\0", 10, 0x6000, 12, true), 0);
+    CHECK_EQ(status(), SCSI_GOOD);
+    CHECK_EQ(disk->moves, 1);
+    CHECK_EQ(le32(drv_ram(&d, BUFFER + 0x5e00)), 0x30);
+    CHECK_EQ(request(0, "\x2a\0\0\0\0\x40\0\0\x2f\0", 10, 0x6000, 12, false), 0);
+    CHECK_EQ(status(), SCSI_GOOD);
+    CHECK_EQ(residual(), 512); /* of what the driver gives, the command takes less */
+    CHECK_EQ(disk->moves, 2);
+    CHECK_EQ(le32(disk->data + 0x6e * 512), 0x2f);
+    CHECK_EQ(le32(disk->data + 0x6f * 512), 0x6f);
+    CHECK_EQ(request(0, "\x12\1\xb0\0\x40\0", 6, 64, 16, true), 0);
+    CHECK_EQ(status(), SCSI_GOOD);
+    CHECK_EQ(*drv_ram(&d, BUFFER + 9), 0x20); /* the limit: 200000h blocks */
+    CHECK_EQ(*drv_ram(&d, BUFFER + 21), 0x40);
+    disk->node.size = 0x500000ull * 512;
+    scsi_resized(virtio_scsi_unit(s, 0));
+    CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    CHECK_EQ(request(0, "\x88\0\0\0\0\0\0\0\0\0\0\x20\0\1\0\0", 16, 512, 1, true), 0);
+    CHECK_EQ(sense(), SCSI_BAD_FIELD);
+    disk->node.size = SECTORS * 512;
+    stop();
+}
+
 static void addresses(void)
 {
     u32 used;
@@ -451,6 +481,7 @@ int main(void)
 {
     TEST_RUN(reads_and_writes);
     TEST_RUN(lengths_differ);
+    TEST_RUN(commands_move_at_once);
     TEST_RUN(addresses);
     TEST_RUN(tasks_are_managed);
     TEST_RUN(events);
