@@ -149,6 +149,12 @@ void mem_host_written(struct mem *mem, const u8 *host, u64 len)
         mem_page_written(mem, page);
 }
 
+void mem_pieces_written(struct mem *mem, const struct iovec *iov, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        mem_host_written(mem, iov[i].iov_base, iov[i].iov_len);
+}
+
 /* From `from`, or of `byte` where that is NULL. */
 static __attribute__((no_sanitize("thread"))) int put(struct mem *mem, gpa_t gpa, const u8 *from,
                                                       u8 byte, u64 len)

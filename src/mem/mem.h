@@ -15,6 +15,7 @@
 #include "bus/bus.h"
 
 #include <stdatomic.h>
+#include <sys/uio.h>
 
 #define MEM_HOLE_START 0xc0000000ull  /* RAM stops here at the latest, and goes on … */
 #define MEM_HIGH_START 0x100000000ull /* … here */
@@ -121,6 +122,7 @@ must_check int mem_fill(struct mem *mem, gpa_t gpa, u8 byte, u64 len);
    long as mem. What is written by it is told with mem_host_written. */
 u8 *mem_stretch(const struct mem *mem, gpa_t gpa, u64 len, enum mem_access how, u64 *n);
 void mem_host_written(struct mem *mem, const u8 *host, u64 len);
+void mem_pieces_written(struct mem *mem, const struct iovec *iov, unsigned n); /* of several */
 /* Gives a page of RAM back to the host: it reads as zeros from then on. -errno as the host says,
    -EFAULT where there is no RAM. */
 must_check int mem_discard(struct mem *mem, gpa_t gpa);

@@ -78,8 +78,8 @@ static void moved(struct block_req *req, int rc)
 {
     struct blk_req *r = req->opaque;
 
-    for (unsigned i = 0; !rc && r->type == T_IN && i < req->niov; i++)
-        mem_host_written(r->b->virtio.mem, r->iov[i].iov_base, r->iov[i].iov_len);
+    if (r->type == T_IN) /* what failed may have come in part */
+        mem_pieces_written(r->b->virtio.mem, req->iov, req->niov);
     if (rc || r->type == T_IN)
         end(r, rc ? S_IOERR : S_OK);
     else

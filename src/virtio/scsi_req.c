@@ -118,8 +118,8 @@ static void moved(struct scsi_req *r)
 {
     const struct parts *data = &r->data;
 
-    for (unsigned i = 0; r->cmd.dir == SCSI_IN && i < data->n; i++)
-        mem_host_written(r->s->virtio.mem, data->iov[i].iov_base, data->iov[i].iov_len);
+    if (r->cmd.dir == SCSI_IN) /* what failed may have come in part */
+        mem_pieces_written(r->s->virtio.mem, data->iov, data->n);
     if (r->cmd.status == SCSI_GOOD)
         r->moved = data->left;
 }
