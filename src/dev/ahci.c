@@ -268,7 +268,7 @@ static void config_written(void *opaque, unsigned off, unsigned size)
 
 static const struct pci_device_ops pci_ops = {.config_written = config_written};
 
-/* Only disks queue commands; their buffers cost nothing until used. */
+/* Only disks queue commands. */
 static int init_port(struct ahci *hba, unsigned n, const struct ata_drive_config *cfg)
 {
     struct ahci_port *p = &hba->port[n];
@@ -277,15 +277,15 @@ static int init_port(struct ahci *hba, unsigned n, const struct ata_drive_config
     p->hba = hba;
     p->slot = AHCI_NONE;
     drive.sata = true;
-    ata_init(&p->drive, &drive, n, ahci_drive_ready, p);
+    ata_init(&p->drive, &drive, n, pci_bus_mem(hba->pci.bus), ahci_drive_ready, p);
     if (p->drive.present && !p->drive.cdrom) {
-        p->ncq_buf = calloc(AHCI_SLOTS, AHCI_NCQ_BUF);
-        if (!p->ncq_buf)
+        p->ncq_iov = calloc((size_t)AHCI_SLOTS * ATA_PIECES, sizeof(*p->ncq_iov));
+        if (!p->ncq_iov)
             return -ENOMEM;
     }
     for (unsigned i = 0; i < AHCI_SLOTS; i++) {
         p->ncq[i].port = p;
-        p->ncq[i].buf = p->ncq_buf ? p->ncq_buf + (size_t)i * AHCI_NCQ_BUF : NULL;
+        p->ncq[i].iov = p->ncq_iov ? p->ncq_iov + (size_t)i * ATA_PIECES : NULL;
     }
     return 0;
 }
@@ -329,7 +329,7 @@ void ahci_free(struct ahci *hba)
         return;
     pci_device_dispose(&hba->pci);
     for (unsigned i = 0; i < AHCI_PORTS; i++)
-        free(hba->port[i].ncq_buf);
+        free(hba->port[i].ncq_iov);
     free(hba);
 }
 

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Native command queuing (SATA 3.0, section 13.6): READ and WRITE FPDMA QUEUED, as many at once as
- * there are slots, each with a buffer of its own. An error ends all that are outstanding; READ LOG
- * EXT tells which one had it. What is in flight then ends unseen.
+ * there are slots, between image and guest memory, in one request if that is in no more than
+ * ATA_PIECES pieces. An error ends all that are outstanding; READ LOG EXT tells which one had it.
+ * What is in flight then ends unseen.
  */
 #include "dev/ahci_priv.h"
 
 #include <errno.h>
-
-#define BUF_SECTORS (AHCI_NCQ_BUF / ATA_SECTOR)
 
 static void go_on(struct ahci_ncq *q);
 
@@ -26,6 +25,16 @@ void ahci_ncq_forget(struct ahci_port *p)
         p->ncq[i].dead = p->ncq[i].in_flight;
 }
 
+void ahci_ncq_drain(struct ahci_port *p)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < AHCI_SLOTS; i++)
+        any |= p->ncq[i].in_flight;
+    if (any)
+        block_drain(p->drive.blk);
+}
+
 static void fail(struct ahci_ncq *q, u8 error)
 {
     struct ahci_port *p = q->port;
@@ -34,7 +43,7 @@ static void fail(struct ahci_ncq *q, u8 error)
     d->ncq_failed = true;
     d->ncq_tag = q->tag;
     d->ncq_error = error;
-    d->ncq_lba = q->lba;
+    d->ncq_lba = q->offset / ATA_SECTOR;
     d->r.status = ATA_DRDY | ATA_DSC | ATA_ERR;
     d->r.error = error;
     ahci_ncq_forget(p);
@@ -46,65 +55,67 @@ static void finish(struct ahci_ncq *q)
     ahci_post_sdb(q->port, BIT(q->tag), false);
 }
 
-static void done(struct block_req *req, int rc)
+static void moved(struct ahci_ncq *q, int rc)
 {
-    struct ahci_ncq *q = req->opaque;
-    struct ahci_port *p = q->port;
-
-    q->in_flight = false;
+    if (q->req.op == BLOCK_READ) /* what failed may have come in part */
+        mem_pieces_written(pci_bus_mem(q->port->hba->pci.bus), q->req.iov, q->req.niov);
     if (q->dead) {
         q->dead = false;
     } else if (rc) {
         fail(q, q->write ? ATA_ABRT : ATA_UNC);
-    } else if (req->op == BLOCK_FLUSH) {
+    } else if (q->req.op == BLOCK_FLUSH) {
         finish(q);
     } else {
-        if (!q->write)
-            rc = ahci_sg_move(p->hba, &q->sg, q->buf, q->n * ATA_SECTOR, true);
-        if (rc) {
-            ahci_event(p, rc == -ENOSPC ? PIS_OFS : PIS_HBFS);
-            fail(q, ATA_ABRT);
-        } else {
-            q->lba += q->n;
-            q->left -= q->n;
-            go_on(q);
-        }
+        q->offset += q->req.len;
+        q->left -= (u32)q->req.len;
+        go_on(q);
     }
-    ahci_run(p);
 }
 
-static void submit(struct ahci_ncq *q, enum block_op op)
+static void done(struct block_req *req, int rc)
 {
-    q->in_flight = true;
+    struct ahci_ncq *q = req->opaque;
+
+    q->in_flight = false;
+    moved(q, rc);
+    ahci_run(q->port);
+}
+
+static void submit(struct ahci_ncq *q, enum block_op op, const struct pci_pieces *data)
+{
+    struct block *blk = q->port->drive.blk;
+
     q->req = (struct block_req){.op = op,
-                                .offset = q->lba * ATA_SECTOR,
-                                .len = op == BLOCK_FLUSH ? 0 : q->n * ATA_SECTOR,
-                                .buf = q->buf,
+                                .offset = q->offset,
+                                .len = data->len,
+                                .iov = data->iov,
+                                .niov = data->n,
                                 .done = done,
                                 .opaque = q};
-    block_submit(q->port->drive.blk, &q->req);
+    if (op == BLOCK_READ && data->len == q->left && block_read_now(blk, &q->req)) {
+        moved(q, 0);
+        return;
+    }
+    q->in_flight = true;
+    block_submit(blk, &q->req);
 }
 
 static void go_on(struct ahci_ncq *q)
 {
     struct ahci_port *p = q->port;
+    struct pci_pieces data = {.iov = q->iov, .max = ATA_PIECES};
     int rc;
 
-    q->n = (u32)min_u64(q->left, BUF_SECTORS);
-    if (!q->n) {
+    if (!q->left) {
         if (q->write && (q->fua || !p->drive.write_cache))
-            submit(q, BLOCK_FLUSH);
+            submit(q, BLOCK_FLUSH, &data);
         else
             finish(q);
         return;
     }
-    if (!q->write) {
-        submit(q, BLOCK_READ);
-        return;
-    }
-    rc = ahci_sg_move(p->hba, &q->sg, q->buf, q->n * ATA_SECTOR, false);
+    rc = ahci_sg_map(p->hba, &q->sg, &data, q->left, !q->write);
     if (!rc) {
-        submit(q, BLOCK_WRITE);
+        submit(q, q->write ? BLOCK_WRITE : BLOCK_READ, &data);
         return;
     }
     ahci_event(p, rc == -ENOSPC ? PIS_OFS : PIS_HBFS);
@@ -121,23 +132,23 @@ void ahci_ncq_start(struct ahci_port *p, u8 slot, const u8 *fis, const struct ah
 {
     struct ahci_ncq *q = &p->ncq[slot];
     struct ata_drive *d = &p->drive;
-    u64 sectors = block_size(d->blk) / ATA_SECTOR;
-    u32 n = fis[3] | (u32)fis[11] << 8;
+    u64 sectors = block_size(d->blk) / ATA_SECTOR, lba = address(fis);
+    u32 count = fis[3] | (u32)fis[11] << 8, n = count ? count : 65536;
 
     BUG_ON(q->in_flight);
     q->sg = *sg;
     q->tag = slot;
     q->write = fis[2] == 0x61;
     q->fua = fis[7] & 0x80;
-    q->lba = address(fis);
-    q->left = n ? n : 65536;
+    q->offset = lba * ATA_SECTOR;
+    q->left = n * ATA_SECTOR;
     d->r.status = ATA_DRDY | ATA_DSC;
     d->r.error = 0;
     p->ci &= ~BIT(slot); /* the drive has taken it */
     ahci_post_d2h(p, false);
     if (fis[12] >> 3 != slot)
         fail(q, ATA_ABRT);
-    else if (q->lba >= sectors || q->left > sectors - q->lba)
+    else if (lba >= sectors || n > sectors - lba)
         fail(q, ATA_IDNF);
     else if (q->write && block_read_only(d->blk))
         fail(q, ATA_ABRT);

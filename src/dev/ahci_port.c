@@ -119,7 +119,7 @@ static void put_count(struct ahci_port *p)
 {
     u8 count[4];
 
-    put_le32(count, p->sg.moved);
+    put_le32(count, p->sg.moved - p->direct);
     if (pci_dma_write(&p->hba->pci, list_base(p) + p->slot * HEADER_LEN + 4, count, sizeof(count)))
         ahci_fault(p);
 }
@@ -130,6 +130,8 @@ static void complete(struct ahci_port *p)
     struct ata_drive *d = &p->drive;
     u8 slot = p->slot;
 
+    if (!(d->r.status & ATA_ERR))
+        p->direct = 0;
     put_count(p);
     p->slot = AHCI_NONE;
     if (!(d->r.status & ATA_ERR))
@@ -139,6 +141,23 @@ static void complete(struct ahci_port *p)
     else
         update_tfd(p); /* the last PIO setup FIS told */
     d->intrq = false;
+}
+
+/* Has a disk work on the guest's memory. False: the list has not enough, or wrong memory, which
+   shows when the buffer's bytes are moved. */
+static bool move_direct(struct ahci_port *p)
+{
+    struct ata_drive *d = &p->drive;
+    struct pci_pieces to = {.iov = d->iov, .max = ATA_PIECES};
+    struct ahci_sg sg = p->sg;
+    u64 len = ata_direct_len(d);
+
+    if (!len || ahci_sg_map(p->hba, &sg, &to, len, d->phase == ATA_DMA_IN) || to.len < len)
+        return false;
+    p->sg = sg;
+    p->direct = (u32)len;
+    ata_move_direct(d, to.n);
+    return true;
 }
 
 /* Moves what the drive has in its buffer, or wants there. */
@@ -154,6 +173,8 @@ static void move(struct ahci_port *p)
         ata_data_done(d);
         return;
     }
+    if (move_direct(p))
+        return;
     rc = ahci_sg_move(p->hba, &p->sg, d->buf + d->at, d->end - d->at, to_guest);
     if (pio) {
         put_count(p);
@@ -255,6 +276,7 @@ static void start(struct ahci_port *p, u8 slot, const u8 *fis, const u8 *acmd, s
     }
     p->slot = slot;
     p->sg = sg;
+    p->direct = 0;
     memcpy(p->packet, acmd, sizeof(p->packet));
     p->tfd = ATA_BSY;
     ata_execute(d, fis[2]);
@@ -326,6 +348,7 @@ void ahci_run(struct ahci_port *p)
     }
 }
 
+/* What is in flight ends unseen, but first: then the memory is the guest's again. */
 void ahci_stop(struct ahci_port *p)
 {
     p->ci = p->sact = 0;
@@ -334,6 +357,8 @@ void ahci_stop(struct ahci_port *p)
     p->last = AHCI_SLOTS - 1;
     ahci_ncq_forget(p);
     service(p);
+    ata_drain(&p->drive);
+    ahci_ncq_drain(p);
 }
 
 void ahci_comreset(struct ahci_port *p)

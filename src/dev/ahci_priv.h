@@ -3,9 +3,8 @@
 #pragma once
 #include "dev/ahci.h"
 
-#define AHCI_SLOTS   32u
-#define AHCI_NONE    0xffu
-#define AHCI_NCQ_BUF (64u * 1024)
+#define AHCI_SLOTS 32u
+#define AHCI_NONE  0xffu
 
 /* Bits of PxIS. */
 #define PIS_DHRS BIT(0)
@@ -40,12 +39,12 @@ struct ahci_ncq {
     struct ahci_port *port;
     struct block_req req;
     struct ahci_sg sg;
-    u8 *buf; /* of AHCI_NCQ_BUF bytes */
+    struct iovec *iov; /* of ATA_PIECES */
     u8 tag;
     bool in_flight, dead; /* dead: nobody waits for it any more */
     bool write, fua;
-    u64 lba;
-    u32 left, n; /* sectors to go, and of them in the buffer */
+    u64 offset;
+    u32 left; /* bytes from there on */
 };
 
 struct ahci_port {
@@ -59,9 +58,10 @@ struct ahci_port {
     /* Not part of the saved state: nothing is in flight then. */
     u8 slot; /* of the command that runs, or AHCI_NONE */
     struct ahci_sg sg;
+    u32 direct; /* of sg.moved, bytes that the image is still at */
     u8 packet[12];
     struct ahci_ncq ncq[AHCI_SLOTS];
-    u8 *ncq_buf;
+    struct iovec *ncq_iov;
     struct ahci *hba;
 };
 
@@ -87,6 +87,10 @@ void ahci_fault(struct ahci_port *p);
 void ahci_ncq_start(struct ahci_port *p, u8 slot, const u8 *fis, const struct ahci_sg *sg);
 bool ahci_ncq_busy(const struct ahci_port *p); /* some are outstanding */
 void ahci_ncq_forget(struct ahci_port *p);     /* all of them */
+void ahci_ncq_drain(struct ahci_port *p);      /* waits for those in flight */
 
 /* ahci_sg.c: moves `len` bytes; -EFAULT where no memory is, -ENOSPC at the end of the list. */
 must_check int ahci_sg_move(struct ahci *hba, struct ahci_sg *sg, u8 *buf, u32 len, bool to_guest);
+/* The memory of the next `len` bytes, or of as many as there is room for: to->len tells. */
+must_check int ahci_sg_map(struct ahci *hba, struct ahci_sg *sg, struct pci_pieces *to, u64 len,
+                           bool to_guest);

@@ -24,6 +24,13 @@ static int next_entry(struct ahci *hba, struct ahci_sg *sg)
     return 0;
 }
 
+static void advance(struct ahci_sg *sg, u32 n)
+{
+    sg->at += n;
+    sg->left -= n;
+    sg->moved += n;
+}
+
 int ahci_sg_move(struct ahci *hba, struct ahci_sg *sg, u8 *buf, u32 len, bool to_guest)
 {
     int rc = 0;
@@ -37,11 +44,28 @@ int ahci_sg_move(struct ahci *hba, struct ahci_sg *sg, u8 *buf, u32 len, bool to
                       : pci_dma_read(&hba->pci, sg->at, buf, n);
         if (rc)
             return -EFAULT;
-        sg->at += n;
-        sg->left -= n;
-        sg->moved += n;
+        advance(sg, n);
         buf += n;
         len -= n;
     }
     return rc;
+}
+
+int ahci_sg_map(struct ahci *hba, struct ahci_sg *sg, struct pci_pieces *to, u64 len, bool to_guest)
+{
+    enum mem_access how = to_guest ? MEM_WRITE : MEM_READ;
+    bool full = false;
+
+    while (to->len < len && !full) {
+        u64 had = to->len, n;
+        int rc = sg->left ? 0 : next_entry(hba, sg);
+        if (rc)
+            return rc;
+        n = min_u64(len - had, sg->left);
+        if (pci_dma_map(&hba->pci, to, sg->at, n, how))
+            return -EFAULT;
+        full = to->len < had + n;
+        advance(sg, (u32)(to->len - had));
+    }
+    return 0;
 }

@@ -79,7 +79,7 @@ static void pad_text(char *to, size_t n, const char *text)
 }
 
 void ata_init(struct ata_drive *d, const struct ata_drive_config *cfg, unsigned number,
-              void (*ready)(void *opaque), void *opaque)
+              struct mem *mem, void (*ready)(void *opaque), void *opaque)
 {
     char serial[24];
 
@@ -87,6 +87,7 @@ void ata_init(struct ata_drive *d, const struct ata_drive_config *cfg, unsigned 
     d->blk = cfg->cdrom ? NULL : cfg->blk;
     d->cdrom = cfg->cdrom;
     d->present = cfg->blk || cfg->cdrom;
+    d->mem = mem;
     d->ready = ready;
     d->opaque = opaque;
     snprintf(serial, sizeof(serial), "DM%05u", number + 1);
@@ -137,6 +138,8 @@ static void request_done(struct block_req *req, int rc)
     struct ata_drive *d = req->opaque;
 
     d->in_flight = false;
+    if (req->op == BLOCK_READ && req->iov) /* what failed may have come in part */
+        mem_pieces_written(d->mem, req->iov, req->niov);
     if (d->reset_waits)
         ata_finish_reset(d);
     else
@@ -144,17 +147,36 @@ static void request_done(struct block_req *req, int rc)
     d->ready(d->opaque);
 }
 
-void ata_submit(struct ata_drive *d, enum block_op op, u64 offset, u32 len,
-                void (*then)(struct ata_drive *d, int rc))
+static void submit(struct ata_drive *d, void (*then)(struct ata_drive *d, int rc))
 {
-    BUG_ON(d->in_flight || (len > ATA_BUF && op != BLOCK_DISCARD));
+    BUG_ON(d->in_flight);
     d->phase = ATA_BUSY;
     d->r.status = ATA_BSY;
     d->in_flight = true;
     d->then = then;
-    d->req = (struct block_req){
-        .op = op, .offset = offset, .len = len, .buf = d->buf, .done = request_done, .opaque = d};
+    d->req.done = request_done;
+    d->req.opaque = d;
     block_submit(d->blk, &d->req);
+}
+
+void ata_submit(struct ata_drive *d, enum block_op op, u64 offset, u32 len,
+                void (*then)(struct ata_drive *d, int rc))
+{
+    BUG_ON(len > ATA_BUF && op != BLOCK_DISCARD);
+    d->req = (struct block_req){.op = op, .offset = offset, .len = len, .buf = d->buf};
+    submit(d, then);
+}
+
+bool ata_submit_direct(struct ata_drive *d, enum block_op op, u64 offset, u64 len, unsigned n,
+                       void (*then)(struct ata_drive *d, int rc))
+{
+    d->req = (struct block_req){.op = op, .offset = offset, .len = len, .iov = d->iov, .niov = n};
+    if (op == BLOCK_READ && block_read_now(d->blk, &d->req)) {
+        mem_pieces_written(d->mem, d->iov, n);
+        return true;
+    }
+    submit(d, then);
+    return false;
 }
 
 void ata_execute(struct ata_drive *d, u8 command)
@@ -190,6 +212,21 @@ void ata_data_done(struct ata_drive *d)
         return;
     }
     next[d->next](d);
+}
+
+u64 ata_direct_len(const struct ata_drive *d)
+{
+    bool in = d->phase == ATA_DMA_IN && !d->end, out = d->phase == ATA_DMA_OUT && !d->at;
+
+    return (in && d->next == NEXT_READ) || (out && d->next == NEXT_WRITE)
+               ? (u64)d->left * ATA_SECTOR
+               : 0;
+}
+
+void ata_drain(struct ata_drive *d)
+{
+    if (d->in_flight)
+        block_drain(d->blk);
 }
 
 bool ata_wants_packet(const struct ata_drive *d)

@@ -5,7 +5,8 @@
  *
  * The transport (IDE channel, AHCI port) writes the registers, calls ata_execute, and then looks
  * at `phase`. In a data phase it moves the bytes of [at, end) of the buffer, at its own pace, and
- * calls ata_data_done. While the phase is ATA_BUSY an image works; `ready` tells of its end.
+ * calls ata_data_done; or it has guest memory for all that ata_direct_len tells of, and calls
+ * ata_move_direct. While the phase is ATA_BUSY an image works; `ready` tells of its end.
  * `intrq` is the drive's interrupt: the transport delivers and clears it.
  * All of it runs under the machine's lock.
  */
@@ -13,9 +14,11 @@
 #include "base/state.h"
 #include "block/block.h"
 #include "dev/scsi.h"
+#include "mem/mem.h"
 
 #define ATA_SECTOR 512u
 #define ATA_BUF    (128u * 1024)
+#define ATA_PIECES 512u /* of memory, in one request */
 
 /* Status register. */
 #define ATA_BSY  0x80u
@@ -106,6 +109,8 @@ struct ata_drive {
 
     /* Not part of the saved state: nothing is in flight then. */
     struct block_req req;
+    struct iovec iov[ATA_PIECES]; /* the transport's, until the drive is not busy any more */
+    struct mem *mem;
     bool in_flight;
     bool reset_waits; /* a reset that ends when the request does */
     bool hard;
@@ -116,9 +121,9 @@ struct ata_drive {
     char model[41], serial[21];
 };
 
-/* `d` is zeroed. `number` makes the serial number of one that has none. */
+/* `d` is zeroed. `number` makes the serial number of one that has none. `mem` is the guest's. */
 void ata_init(struct ata_drive *d, const struct ata_drive_config *cfg, unsigned number,
-              void (*ready)(void *opaque), void *opaque);
+              struct mem *mem, void (*ready)(void *opaque), void *opaque);
 /* Power-on or hardware reset, and software reset: with an image's request under way the drive
    stays busy until it is over, and `ready` is called. */
 void ata_reset(struct ata_drive *d, bool hard);
@@ -128,6 +133,14 @@ void ata_signature(struct ata_drive *d);
 void ata_execute(struct ata_drive *d, u8 command);
 /* The transport has moved [at, end). */
 void ata_data_done(struct ata_drive *d);
+/* Bytes that a disk can move between image and guest memory by itself in this phase, one by DMA;
+   0: none. A read begins with a phase of no bytes for it. */
+u64 ata_direct_len(const struct ata_drive *d);
+/* Has it do that with `n` pieces in d->iov, of ata_direct_len bytes together. `ready` is called if
+   the drive is busy after this. */
+void ata_move_direct(struct ata_drive *d, unsigned n);
+/* Waits for what the image does for a disk, with the machine's lock, held once, let go of. */
+void ata_drain(struct ata_drive *d);
 /* The data phase is that of a command packet, of 12 bytes. */
 bool ata_wants_packet(const struct ata_drive *d);
 /* The transport could not move it; the command ends with an error. */

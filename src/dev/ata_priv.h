@@ -26,6 +26,10 @@ void ata_phase(struct ata_drive *d, u8 phase, u32 at, u32 end, u8 next, bool las
 void ata_submit(struct ata_drive *d, enum block_op op, u64 offset, u32 len,
                 void (*then)(struct ata_drive *d, int rc));
 
+/* The same, of the n pieces in d->iov. True: it is done already, and well; `then` is not called. */
+bool ata_submit_direct(struct ata_drive *d, enum block_op op, u64 offset, u64 len, unsigned n,
+                       void (*then)(struct ata_drive *d, int rc));
+
 /* ata_rw.c: by the registers. */
 void ata_read_pio(struct ata_drive *d);
 void ata_read_dma(struct ata_drive *d);

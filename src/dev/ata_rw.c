@@ -2,7 +2,8 @@
 /*
  * Reading and writing of a hard disk by registers (ATA8-ACS): addresses in CHS, 28 and 48 bits;
  * transfers by PIO, in blocks of one sector or of SET MULTIPLE MODE, and by DMA. The image is read
- * and written a buffer at a time, whatever the size of the data phases.
+ * and written a buffer at a time, whatever the size of the data phases; by DMA all at once, if the
+ * transport has memory for all of it.
  */
 #include "dev/ata_priv.h"
 
@@ -178,10 +179,11 @@ void ata_read_pio(struct ata_drive *d)
         load(d, loaded_pio);
 }
 
+/* Nothing is in the buffer yet: the transport may have memory for all of it. */
 void ata_read_dma(struct ata_drive *d)
 {
     if (begin(d))
-        load(d, loaded_dma);
+        ata_phase(d, ATA_DMA_IN, 0, 0, NEXT_READ, false);
 }
 
 void ata_read_next(struct ata_drive *d)
@@ -234,6 +236,14 @@ static void flushed(struct ata_drive *d, int rc)
         ata_end(d);
 }
 
+static void finish_write(struct ata_drive *d)
+{
+    if (is_fua(d->command) || !d->write_cache)
+        ata_submit(d, BLOCK_FLUSH, 0, 0, flushed);
+    else
+        ata_end(d);
+}
+
 static void written(struct ata_drive *d, int rc, bool dma)
 {
     if (rc) {
@@ -245,10 +255,8 @@ static void written(struct ata_drive *d, int rc, bool dma)
     if (d->left) {
         expect(d, dma);
         d->intrq = !dma;
-    } else if (is_fua(d->command) || !d->write_cache) {
-        ata_submit(d, BLOCK_FLUSH, 0, 0, flushed);
     } else {
-        ata_end(d);
+        finish_write(d);
     }
 }
 
@@ -273,6 +281,30 @@ void ata_write_next(struct ata_drive *d)
         return;
     }
     ata_submit(d, BLOCK_WRITE, d->lba * ATA_SECTOR, d->filled, dma ? written_dma : written_pio);
+}
+
+static void moved_direct(struct ata_drive *d, int rc)
+{
+    bool read = d->req.op == BLOCK_READ;
+
+    if (rc) {
+        image_failed(d, read ? ATA_UNC : ATA_ABRT);
+        return;
+    }
+    d->lba += d->left;
+    d->left = 0;
+    if (read)
+        ata_end(d);
+    else
+        finish_write(d);
+}
+
+void ata_move_direct(struct ata_drive *d, unsigned n)
+{
+    enum block_op op = d->phase == ATA_DMA_IN ? BLOCK_READ : BLOCK_WRITE;
+
+    if (ata_submit_direct(d, op, d->lba * ATA_SECTOR, (u64)d->left * ATA_SECTOR, n, moved_direct))
+        moved_direct(d, 0);
 }
 
 static void verified(struct ata_drive *d, int rc)

@@ -47,7 +47,8 @@ void ide_service(struct ide_channel *c)
 {
     struct ata_drive *d = selected(c);
 
-    while (moves_by_dma(d) && c->bm.status & IDE_BM_ACTIVE)
+    ide_bm_settle(c);
+    while (moves_by_dma(d) && !c->direct && c->bm.status & IDE_BM_ACTIVE)
         if (!ide_bm_move(c, d))
             break;
     drive_line(c);
@@ -249,6 +250,7 @@ const struct bus_ops ide_control_ops = {
 void ide_channel_reset(struct ide_channel *c)
 {
     for (unsigned i = 0; i < 2; i++) {
+        ata_drain(&c->drive[i]);
         c->drive[i].r = (struct ata_regs){0};
         ata_reset(&c->drive[i], true);
     }
@@ -263,7 +265,7 @@ void ide_channel_init(struct ide_channel *c, unsigned number, struct pci_device 
     c->pci = pci;
     c->irq = irq;
     for (unsigned i = 0; i < 2; i++)
-        ata_init(&c->drive[i], &cfg[i], number * 2 + i, drive_ready, c);
+        ata_init(&c->drive[i], &cfg[i], number * 2 + i, pci_bus_mem(pci->bus), drive_ready, c);
 }
 
 static const struct state_field bm_fields[] = {

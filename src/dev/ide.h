@@ -21,6 +21,11 @@ struct ide_channel {
     u8 select, control;
     struct ide_bm bm;
     bool level; /* of the interrupt line */
+
+    /* Not part of the saved state: nothing is in flight then. */
+    struct ata_drive *direct; /* the disk that an image moves data for; or NULL */
+    struct ide_bm after;      /* where the list stands then */
+
     struct irq irq;
     struct pci_device *pci;
 };
@@ -40,6 +45,8 @@ u8 ide_bm_read(struct ide_channel *c, unsigned off);
 void ide_bm_write(struct ide_channel *c, unsigned off, u8 val);
 /* Moves the drive's data as far as it and the list go. False: the bus master has stopped. */
 bool ide_bm_move(struct ide_channel *c, struct ata_drive *d);
+/* Takes note that the image is done with c->direct. */
+void ide_bm_settle(struct ide_channel *c);
 /* The drive or the bus master may have something to do, and the interrupt may have changed. */
 void ide_service(struct ide_channel *c);
 

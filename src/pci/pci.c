@@ -194,6 +194,35 @@ int pci_dma_write(struct pci_device *dev, gpa_t gpa, const void *from, u64 len)
     return mem_write(dev->bus->cfg.mem, gpa, from, len);
 }
 
+static bool append(struct pci_pieces *to, u8 *host, u64 len)
+{
+    struct iovec *last = &to->iov[to->n - (to->n > 0)];
+
+    if (to->n && (u8 *)last->iov_base + last->iov_len == host)
+        last->iov_len += len;
+    else if (to->n < to->max)
+        to->iov[to->n++] = (struct iovec){host, len};
+    else
+        return false;
+    to->len += len;
+    return true;
+}
+
+int pci_dma_map(struct pci_device *dev, struct pci_pieces *to, gpa_t gpa, u64 len,
+                enum mem_access how)
+{
+    if (!pci_is_master(dev))
+        return -EACCES;
+    for (u64 done = 0, n; done < len; done += n) {
+        u8 *host = mem_stretch(dev->bus->cfg.mem, gpa + done, len - done, how, &n);
+        if (!host)
+            return -EFAULT;
+        if (!append(to, host, n))
+            return 0;
+    }
+    return 0;
+}
+
 const struct state_field pci_device_fields[] = {
     STATE_ARRAY(struct pci_device, config),
     STATE_BOOL(struct pci_device, intx),

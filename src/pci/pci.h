@@ -168,11 +168,24 @@ void pci_set_intx(struct pci_device *dev, bool level);
    What a device does while bus mastering is off: it begins nothing, and when it is switched on
    again goes on without being told by its driver; frames wait for the card, or are missed as by a
    full ring. What is under way is not lost: a disk's command ends with the error that memory which
-   does not answer gives it (AHCI, IDE), or, where there is no such error, before bus mastering goes
-   off (virtio). */
+   does not answer gives it (AHCI, IDE), if no image is at work on the memory already, or, where
+   there is no such error, before bus mastering goes off (virtio). */
 bool pci_is_master(const struct pci_device *dev);
 must_check int pci_dma_read(struct pci_device *dev, gpa_t gpa, void *to, u64 len);
 must_check int pci_dma_write(struct pci_device *dev, gpa_t gpa, const void *from, u64 len);
+
+/* RAM for accesses without a copy. */
+struct pci_pieces {
+    struct iovec *iov; /* with room for max */
+    unsigned n, max;
+    u64 len; /* bytes of all n */
+};
+
+/* Appends [gpa, gpa + len), or as much of it as there is room for: to->len tells. -EACCES, -EFAULT
+   as above, and then a part may be appended. It stays valid as long as the guest's memory, which is
+   told what is written by mem_pieces_written. Any thread. */
+must_check int pci_dma_map(struct pci_device *dev, struct pci_pieces *to, gpa_t gpa, u64 len,
+                           enum mem_access how);
 
 /* The configuration space and INTx in a device's table of fields (base/state.h):
    STATE_STRUCTS(struct x, pci, 1, pci_device_fields), with pci_device_loaded called first by the

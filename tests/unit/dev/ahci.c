@@ -191,6 +191,8 @@ static void plain_commands(void)
     CHECK_EQ(rd(px(0, 0x38)), 0);
     CHECK_EQ(rd(px(0, 0x10)), 1);
     CHECK_EQ(le32(guest(DATA + 599 * 512)), 699);
+    CHECK_EQ(le32(guest(LIST + 4)), 600 * 512);
+    CHECK_EQ(disk->moves, 1);
     put_le32(guest(DATA), 0xabcdef01);
     fill(table(0, 0, DATA, 1024), 0x35, 7, 2);
     wr(px(0, 0x38), BIT(0));
@@ -226,6 +228,113 @@ static void queued_commands(void)
     CHECK_EQ(disk->flushes, 1);
     CHECK_EQ(le32(disk->data + 1000 * 512), 0x11223344);
     CHECK_EQ(rd(px(0, 0x20)), 0x50);
+    close_ahci();
+}
+
+/* `n` regions of `len` bytes, 1 KiB apart, for the command in slot 0; returns its FIS. */
+static u8 *scattered(u32 n, u32 len)
+{
+    u8 *t = guest(0x20000);
+
+    table(0, 0, 0, 1);
+    put_le16(guest(LIST + 2), (u16)n);
+    put_le32(guest(LIST + 8), 0x20000);
+    memset(t, 0, 0x80 + 16 * n);
+    for (u32 i = 0; i < n; i++) {
+        put_le32(t + 0x80 + 16 * i, DATA + 1024 * i);
+        put_le32(t + 0x8c + 16 * i, len - 1);
+    }
+    t[0] = 0x27;
+    t[1] = 0x80;
+    return t;
+}
+
+static unsigned code_changes;
+static void on_code_changed(void *opaque, u64 page)
+{
+    code_changes++;
+}
+
+/* As many regions as a command likes; what lands among instructions is told. */
+static void regions_of_many_kinds(void)
+{
+    u8 *fis;
+
+    open_ahci();
+    p.mem->on_code_changed = on_code_changed;
+    p.mem->pages[mem_page_of(p.mem, DATA + 1024 * 300)].has_code = 1;
+    for (unsigned queued = 0; queued < 2; queued++) {
+        u32 first = queued ? 700 : 1500;
+        memset(guest(DATA), 0, 1024 * 600);
+        code_changes = disk->moves = 0;
+        fis = scattered(600, 512);
+        fill(fis, queued ? 0x60 : 0x25, first, queued ? 0 : 600);
+        fis[queued ? 3 : 12] = (u8)600;
+        fis[queued ? 11 : 13] = 600 >> 8;
+        wr(px(0, 0x34), queued);
+        wr(px(0, 0x38), 1);
+        drain();
+        CHECK_EQ(rd(px(0, 0x38)) | rd(px(0, 0x34)), 0);
+        CHECK_EQ(rd(px(0, 0x20)), 0x50);
+        CHECK_EQ(disk->moves, queued ? 2 : 3); /* by the buffer, if it is not queued */
+        CHECK(code_changes > 0);
+        for (u32 i = 0; i < 600; i++)
+            CHECK_EQ(le32(guest(DATA + 1024 * i)), first + i);
+    }
+    code_changes = disk->moves = 0;
+    fis = scattered(500, 512);
+    fill(fis, 0x25, 3000, 500);
+    wr(px(0, 0x38), 1);
+    drain();
+    CHECK_EQ(rd(px(0, 0x20)), 0x50);
+    CHECK_EQ(disk->moves, 1);
+    CHECK(code_changes > 0);
+    CHECK_EQ(le32(guest(DATA + 1024 * 499)), 3499);
+    fis = scattered(300, 6); /* sectors begin and end anywhere */
+    fill(fis, 0x61, 9, 0);
+    fis[3] = 3;
+    put_le32(guest(DATA + 1024 * 85), 0x12345678);
+    wr(px(0, 0x34), 1);
+    wr(px(0, 0x38), 1);
+    drain();
+    CHECK_EQ(rd(px(0, 0x20)), 0x50);
+    CHECK_EQ(le32(disk->data + 9 * 512 + 85 * 6), 0x12345678);
+    close_ahci();
+}
+
+static void start_again(void)
+{
+    wr(px(0, 0x18), 0x10);
+    wr(px(0, 0x10), 0xffffffff);
+    wr(px(0, 0x18), 0x11);
+}
+
+/* Nothing is moved by a queued command whose regions are too few or no memory; a count of bytes
+   does not have those of a failed request. */
+static void regions_that_are_wrong(void)
+{
+    open_ahci();
+    queue(0, false, 20, 4, DATA);
+    drain();
+    disk->moves = 0;
+    fill(table(0, 0, DATA, 512), 0x60, 30, 0);
+    guest(TABLE)[3] = 2;
+    wr(px(0, 0x34), 1);
+    wr(px(0, 0x38), 1);
+    CHECK_EQ(rd(px(0, 0x10)) & (BIT(24) | BIT(30)), BIT(24) | BIT(30));
+    CHECK_EQ(le32(guest(DATA)), 20);
+    start_again();
+    queue(0, true, 30, 4, 0x70000000);
+    CHECK_EQ(rd(px(0, 0x10)) & (BIT(29) | BIT(30)), BIT(29) | BIT(30));
+    CHECK_EQ(disk->moves, 0);
+    start_again();
+    disk->fail = -EIO;
+    disk->fail_at = 101 * 512;
+    fill(table(0, 0, DATA, 4 * 512), 0x25, 100, 4);
+    wr(px(0, 0x38), 1);
+    drain();
+    CHECK_EQ(rd(px(0, 0x20)), 0x4051);
+    CHECK_EQ(le32(guest(LIST + 4)), 0);
     close_ahci();
 }
 
@@ -283,19 +392,20 @@ static void resets_in_the_middle(void)
     fill(table(0, 0, DATA, 512), 0x25, 3, 1);
     wr(px(0, 0x38), 1);
     queue(1, false, 40, 5, DATA);
-    wr(px(0, 0x18), 0x10); /* the list stops while the image works */
+    wr(px(0, 0x18), 0x10); /* the list stops while the image works: once that is done */
+    CHECK_EQ(le32(guest(DATA)), 3);
+    put_le32(guest(DATA), 0);
     wr(px(0, 0x2c), 1);
     wr(px(0, 0x2c), 0);
-    CHECK_EQ(rd(px(0, 0x20)), ATA_BSY);
-    drain();
     CHECK_EQ(rd(px(0, 0x20)), 0x150);
-    CHECK_EQ(le32(guest(DATA)), 0);
     wr(px(0, 0x18), 0x11);
     queue(5, false, 40, 5, DATA);
+    wr(px(0, 0x10), 0xffffffff);
     wr(px(0, 0x18), 0x10);
+    CHECK_EQ(le32(guest(DATA)), 40);
+    CHECK_EQ(rd(px(0, 0x10)) & 8, 0); /* nobody is told */
     wr(px(0, 0x18), 0x11);
-    queue(5, false, 80, 1, DATA); /* the same tag, while the old one is under way */
-    CHECK_EQ(rd(px(0, 0x38)), BIT(5));
+    queue(5, false, 80, 1, DATA); /* the same tag */
     drain();
     CHECK_EQ(rd(px(0, 0x38)) | rd(px(0, 0x34)), 0);
     CHECK_EQ(le32(guest(DATA)), 80);
@@ -385,6 +495,8 @@ int main(void)
     TEST_RUN(ports_tell_what_is_there);
     TEST_RUN(plain_commands);
     TEST_RUN(queued_commands);
+    TEST_RUN(regions_of_many_kinds);
+    TEST_RUN(regions_that_are_wrong);
     TEST_RUN(errors_stop_the_port);
     TEST_RUN(resets_in_the_middle);
     TEST_RUN(packets);

@@ -286,11 +286,12 @@ static void reads_by_dma(void)
     CHECK_EQ(guest32(0x50200), 629);
     CHECK_EQ(guest32(0x80ffc), 759);
     out8(&p.rig, BM, 0);
-    command(0xc8, 0, 1, 9); /* data first, bus master later */
+    command(0xc8, 0, 1, 9); /* the bus master comes later */
     drain();
     CHECK(!irq14.level);
     prd(0x1000, 0x20000, 0x80000000 | 1024);
     start_bm(0x1000, 0x09);
+    drain();
     CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR | IDE_BM_ACTIVE); /* the list is longer */
     CHECK_EQ(guest32(0x20000), 9);
     out8(&p.rig, BM, 0);
@@ -321,6 +322,74 @@ static void writes_by_dma(void)
     drain();
     CHECK_EQ(in8(&p.rig, 0x1f7), 0x50);
     CHECK_EQ(disk->discarded, 9 * 512);
+    close_ide();
+}
+
+/* A list that has memory for all of a command's data, of any length of pieces, makes it one request
+   of the image; else it goes through the buffer. */
+static void lists_of_many_kinds(void)
+{
+    open_ide();
+    prd(0x1000, 0x10002, 2); /* sectors begin and end anywhere */
+    prd(0x1008, 0x20000, 1020);
+    prd(0x1010, 0x203fc, 2);
+    prd(0x1018, 0x30000, 0x80000000 | 512);
+    disk->moves = 0;
+    command(0xc8, 0, 3, 70);
+    start_bm(0x1000, 0x09);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(disk->moves, 1);
+    CHECK_EQ(guest32(0x10000), 70u << 16);
+    CHECK_EQ(guest32(0x20000 + 508), 71u << 16);
+    CHECK_EQ(guest32(0x30000), 72u << 16 >> 16);
+    out8(&p.rig, BM, 0);
+    for (u32 i = 0; i < 600; i++) /* more pieces than a request has */
+        prd(0x2000 + 8 * i, 0x100000 + 1024 * i, (i == 599 ? 0x80000000 : 0) | 512);
+    disk->moves = 0;
+    command_ext(0x25, 0, 600, 1000);
+    start_bm(0x2000, 0x09);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(disk->moves, 3);
+    CHECK_EQ(guest32(0x100000), 1000);
+    CHECK_EQ(guest32(0x100000 + 599 * 1024), 1599);
+    out8(&p.rig, BM, 0);
+    command_ext(0x35, 0, 600, 3000);
+    start_bm(0x2000, 0x01);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(le32(disk->data + 3000 * 512), 1000);
+    CHECK_EQ(le32(disk->data + 3599 * 512), 1599);
+    close_ide();
+}
+
+/* One list after the other; and a bus master that is stopped while the image works. */
+static void lists_end_early(void)
+{
+    open_ide();
+    prd(0x1000, 0x10000, 0x80000000 | 700);
+    prd(0x1008, 0x20000, 0x80000000 | 324);
+    command(0xc8, 0, 2, 30);
+    start_bm(0x1000, 0x09);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), 0);
+    CHECK_EQ(in8(&p.rig, 0x3f6), ATA_BSY);
+    out8(&p.rig, BM, 0);
+    start_bm(0x1008, 0x09);
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(in8(&p.rig, 0x1f7), 0x50);
+    CHECK_EQ(guest32(0x10000 + 696), 31);
+    CHECK_EQ(guest32(0x20000 + 320), 31);
+    out8(&p.rig, BM, 0);
+    prd(0x1000, 0x10000, 0x80000000 | 1024);
+    command(0xc8, 0, 2, 40);
+    start_bm(0x1000, 0x09);
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_ACTIVE);
+    out8(&p.rig, BM, 0); /* the memory is the guest's after this */
+    CHECK_EQ(guest32(0x10200), 41);
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(in8(&p.rig, 0x1f7), 0x50);
     close_ide();
 }
 
@@ -369,6 +438,15 @@ static void errors_of_the_image(void)
     drain();
     CHECK_EQ(in8(&p.rig, 0x1f7), 0x51);
     CHECK_EQ(in8(&p.rig, 0x1f1), ATA_ABRT);
+    out8(&p.rig, BM, 0);
+    command(0xc8, 0, 1, 2000);
+    start_bm(0x1000, 0x09);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR | IDE_BM_ACTIVE);
+    CHECK_EQ(in8(&p.rig, 0x1f7), 0x51);
+    CHECK_EQ(in8(&p.rig, 0x1f1), ATA_UNC);
+    CHECK_EQ(in8(&p.rig, 0x1f3) | in8(&p.rig, 0x1f4) << 8, 2000);
+    out8(&p.rig, BM, 0);
     command(0x20, 0, 2, DISK_SECTORS - 1);
     CHECK_EQ(in8(&p.rig, 0x1f7), 0x51);
     CHECK_EQ(in8(&p.rig, 0x1f1), ATA_IDNF);
@@ -635,6 +713,53 @@ static void discs_change(void)
     close_ide();
 }
 
+static void move_state(void)
+{
+    struct state_stream s = {0};
+    struct err err = {""};
+
+    CHECK_EQ(state_save(&s, &piix_ide_state, ide), 0);
+    piix_ide_free(ide);
+    make_ide(&ide);
+    CHECK_EQ(state_load(&s, &piix_ide_state, ide, &err), 0);
+    state_dispose(&s);
+}
+
+/* Before the bus master begins, and between two lists, in the middle of a sector. */
+static void state_moves_amid_dma(void)
+{
+    u32 val = 0x600df00d;
+
+    open_ide();
+    prd(0x1000, 0x10000, 0x80000000 | 700);
+    prd(0x1008, 0x20000, 0x80000000 | 324);
+    command(0xc8, 0, 2, 30);
+    move_state();
+    start_bm(0x1000, 0x09);
+    drain();
+    move_state();
+    CHECK_EQ(in8(&p.rig, BM + 2), 0);
+    out8(&p.rig, BM, 0);
+    start_bm(0x1008, 0x09);
+    CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+    CHECK_EQ(guest32(0x10000 + 696), 31);
+    CHECK_EQ(guest32(0x20000 + 320), 31);
+    out8(&p.rig, BM, 0);
+    CHECK_EQ(mem_write(p.mem, 0x20000 + 320, &val, 4), 0);
+    command(0xca, 0, 2, 50);
+    move_state();
+    start_bm(0x1000, 0x01);
+    drain();
+    move_state();
+    out8(&p.rig, BM, 0);
+    start_bm(0x1008, 0x01);
+    drain();
+    CHECK_EQ(in8(&p.rig, 0x1f7), 0x50);
+    CHECK_EQ(le32(disk->data + 50 * 512), 30);
+    CHECK_EQ(le32(disk->data + 51 * 512 + 508), val);
+    close_ide();
+}
+
 /* Saves in the middle of a read and goes on in another machine. */
 static void state_moves(void)
 {
@@ -674,6 +799,8 @@ int main(void)
     TEST_RUN(writes_by_pio);
     TEST_RUN(reads_by_dma);
     TEST_RUN(writes_by_dma);
+    TEST_RUN(lists_of_many_kinds);
+    TEST_RUN(lists_end_early);
     TEST_RUN(errors_of_the_bus_master);
     TEST_RUN(errors_of_the_image);
     TEST_RUN(resets_and_signatures);
@@ -682,5 +809,6 @@ int main(void)
     TEST_RUN(packets_by_dma);
     TEST_RUN(discs_change);
     TEST_RUN(state_moves);
+    TEST_RUN(state_moves_amid_dma);
     return test_result();
 }
