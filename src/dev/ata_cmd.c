@@ -72,19 +72,6 @@ static void write_buffer(struct ata_drive *d)
     ata_phase(d, ATA_PIO_OUT, 0, ATA_SECTOR, NEXT_IGNORE, true);
 }
 
-static void flush_done(struct ata_drive *d, int rc)
-{
-    if (rc)
-        ata_abort(d);
-    else
-        ata_end(d);
-}
-
-static void flush(struct ata_drive *d)
-{
-    ata_submit(d, BLOCK_FLUSH, 0, 0, flush_done);
-}
-
 static void read_native_max(struct ata_drive *d)
 {
     u64 last = ata_sectors(d) - 1;
@@ -160,7 +147,7 @@ static void set_features(struct ata_drive *d)
         d->write_cache = false;
         if (d->cdrom)
             break;
-        flush(d);
+        ata_flush(d);
         return;
     case 0xaa:
     case 0x55:
@@ -396,9 +383,9 @@ static const command_fn disk_commands[256] = {
     [0xe0 ... 0xe3] = power_command,
     [0xe4] = sector_in, /* READ BUFFER */
     [0xe5 ... 0xe6] = power_command,
-    [0xe7] = flush,
+    [0xe7] = ata_flush,
     [0xe8] = write_buffer,
-    [0xea] = flush,
+    [0xea] = ata_flush,
     [0xec] = ata_identify,
     [0xef] = set_features,
     [0xf8] = read_native_max,

@@ -36,6 +36,7 @@ void ata_read_dma(struct ata_drive *d);
 void ata_write_pio(struct ata_drive *d);
 void ata_write_dma(struct ata_drive *d);
 void ata_verify(struct ata_drive *d);
+void ata_flush(struct ata_drive *d);
 void ata_read_next(struct ata_drive *d);
 void ata_write_next(struct ata_drive *d);
 bool ata_is_ext(u8 command);

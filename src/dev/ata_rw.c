@@ -236,10 +236,15 @@ static void flushed(struct ata_drive *d, int rc)
         ata_end(d);
 }
 
+void ata_flush(struct ata_drive *d)
+{
+    ata_submit(d, BLOCK_FLUSH, 0, 0, flushed);
+}
+
 static void finish_write(struct ata_drive *d)
 {
     if (is_fua(d->command) || !d->write_cache)
-        ata_submit(d, BLOCK_FLUSH, 0, 0, flushed);
+        ata_flush(d);
     else
         ata_end(d);
 }
