@@ -59,6 +59,7 @@ enum xkind {
     X_VEC,    /* X_GEN on vector or MMX registers */
     X_X87,    /* imm: the ModRM byte */
     X_FLDCW,
+    X_KINDS,
 };
 
 enum { NO_REG = 0xff, BASE_RIP = 0xfe };

@@ -8,9 +8,9 @@
 /* Sets x->kind, x->end and what the template needs; false if there is none. Operands are set. */
 must_check bool xkind_integer(struct xinsn *x, const struct vcpu *c, u32 key,
                               const ZydisDecodedInstruction *zi);
-/* The vector unit's instructions that can run as they are. */
 /* x87 instructions that have a template: sets x->kind. */
 bool xkind_x87(struct xinsn *x, const ZydisDecodedInstruction *zi);
+/* The vector unit's instructions that can run as they are. */
 bool xkind_vector_ok(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *zo);
 /* MOVSD and CMPSD name a string instruction and a vector one. */
 bool xkind_is_vector_twin(const ZydisDecodedInstruction *zi);
