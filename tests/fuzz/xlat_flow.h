@@ -124,6 +124,7 @@ static void put_stack(struct code *k, const struct op *o)
 static void put_string(struct code *k, const struct op *o)
 {
     static const u8 rep[] = {0, 0xf3, 0xf2, 0xf3}, which[] = {0xa4, 0xa6, 0xaa, 0xac, 0xae};
+    static const u8 seg[] = {0x2e, 0x36, 0x64, 0x65};
 
     mov_imm(k, RCX, o->imm & 0x1f);
     if (o->c & 1)
@@ -132,6 +133,8 @@ static void put_string(struct code *k, const struct op *o)
         mov_imm(k, RDI, place_of(k, o));
     if (o->c >= 0xe0)
         c1(k, 0x67);
+    if ((o->c & 0x18) == 0x18)
+        c1(k, seg[o->c >> 5 & 3]);
     if (o->b & 8)
         c1(k, 0x66);
     if (rep[o->b & 3])

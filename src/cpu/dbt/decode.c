@@ -109,12 +109,31 @@ static bool add_memory(struct xinsn *x, const ZydisDecodedOperand *o)
     return true;
 }
 
+/* The operands of string instructions are hidden. Of two it is the one by RSI; `write` is true if
+   either is written. */
+static void add_string(struct xinsn *x, const ZydisDecodedInstruction *zi,
+                       const ZydisDecodedOperand *zo)
+{
+    bool write = false;
+
+    for (unsigned n = zi->operand_count_visible; n < zi->operand_count; n++) {
+        if (zo[n].type != ZYDIS_OPERAND_TYPE_MEMORY)
+            continue;
+        if (!x->has_mem || address_reg(zo[n].mem.base) == RSI)
+            (void)add_memory(x, &zo[n]);
+        write |= (zo[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
+    }
+    x->mem.write = write;
+}
+
 /* False: an operand that no template handles. */
 static bool add_operands(struct xinsn *x, const ZydisDecodedInstruction *zi,
                          const ZydisDecodedOperand *zo)
 {
     bool ok = true;
 
+    if (zi->meta.category == ZYDIS_CATEGORY_STRINGOP)
+        add_string(x, zi, zo);
     for (unsigned n = 0; n < zi->operand_count_visible; n++) {
         switch (zo[n].type) {
         case ZYDIS_OPERAND_TYPE_REGISTER:

@@ -141,6 +141,9 @@ static void one(struct gen *g)
     case X_RIGHTS:
         gen_integer(g);
         break;
+    case X_STRING:
+        gen_string(g);
+        break;
     case X_X87:
     case X_FLDCW:
         gen_x87(g);

@@ -232,11 +232,12 @@ void gen_group_end(struct gen *g);
 void gen_group_apart(struct gen *g, const struct stub *s);
 /* gen.c */
 void gen_insns(struct gen *g, unsigned first, unsigned last, bool groups);
-/* gen_int.c, gen_flow.c, gen_vec.c, gen_x87.c */
+/* gen_int.c, gen_flow.c, gen_string.c, gen_vec.c, gen_x87.c */
 void gen_integer(struct gen *g);
 void gen_encoded(struct gen *g); /* X_GEN, X_VEC */
 void gen_flow(struct gen *g);
 void gen_x87(struct gen *g);
+void gen_string(struct gen *g);
 void gen_units_ready(struct gen *g);
 void gen_op(struct gen *g);
 /* link.c */

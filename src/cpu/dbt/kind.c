@@ -241,6 +241,15 @@ static bool access_rights(struct xinsn *x, u32 key)
     return set_end(x, X_RIGHTS);
 }
 
+/* Repeated ones are the interpreter's. */
+static bool string(struct xinsn *x, const ZydisDecodedInstruction *zi)
+{
+    for (unsigned n = 0; n < zi->raw.prefix_count; n++)
+        if ((zi->raw.prefixes[n].value & ~1u) == 0xf2)
+            return false;
+    return set(x, X_STRING);
+}
+
 static bool special(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
 {
     switch (zi->mnemonic) {
@@ -321,6 +330,8 @@ bool xkind_integer(struct xinsn *x, const struct vcpu *c, u32 key,
         return set(x, X_PLAIN);
     if (m == ZYDIS_MNEMONIC_BSF || m == ZYDIS_MNEMONIC_BSR)
         x->reg.read = true; /* stays what it is if the source is 0 */
+    if (zi->meta.category == ZYDIS_CATEGORY_STRINGOP)
+        return string(x, zi);
     if (m == ZYDIS_MNEMONIC_MOV)
         return special(x, key, zi);
     if ((m == ZYDIS_MNEMONIC_INC || m == ZYDIS_MNEMONIC_DEC) && x->op.n != NO_REG)
