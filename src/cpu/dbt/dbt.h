@@ -113,6 +113,17 @@ struct xinsn {
     u8 sse;                         /* VEC_*: what must be available */
 };
 
+/* Guest registers that have no host register; an operand that is one. */
+static inline bool in_memory(unsigned guest)
+{
+    return guest >= 9 && guest <= 11;
+}
+
+static inline bool is_spilled(const struct xreg *r)
+{
+    return r->n != NO_REG && r->gpr && in_memory(r->n);
+}
+
 #define VEC_SSE BIT(0)
 #define VEC_AVX BIT(1)
 #define VEC_FP  BIT(2) /* depends on MXCSR */

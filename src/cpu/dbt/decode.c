@@ -322,6 +322,12 @@ static bool high_ok(const struct xinsn *x)
     return x->kind == X_GEN && !x->rexw;
 }
 
+/* A result and an operand may share a scratch register, two results may not (MULX). */
+static bool scratch_ok(const struct xinsn *x)
+{
+    return !is_spilled(&x->reg) || !is_spilled(&x->vvvv) || (!x->reg.read && !x->vvvv.write);
+}
+
 static void choose(struct xinsn *x, struct vcpu *c, u32 key, const ZydisDecodedInstruction *zi,
                    const ZydisDecodedOperand *zo, bool plain)
 {
@@ -335,7 +341,7 @@ static void choose(struct xinsn *x, struct vcpu *c, u32 key, const ZydisDecodedI
         known = (x87_template(x, c, zi, zo) || vector_template(x, c, zi, zo)) && available(x, key);
         end = !known && xkind_vector_ends(zi->mnemonic);
     }
-    if (known && plain && memory_ok(x, key) && high_ok(x))
+    if (known && plain && memory_ok(x, key) && high_ok(x) && scratch_ok(x))
         return;
     x->constant = d && !twin;
     make_op(x, end || xkind_op_ends(zi, zo));

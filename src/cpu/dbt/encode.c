@@ -37,7 +37,7 @@ static unsigned fetch(struct gen *g, const struct xreg *r, unsigned scratch)
 
 static void put_back(struct gen *g, const struct xreg *r, unsigned scratch)
 {
-    if (r->n != NO_REG && r->gpr && in_memory(r->n) && r->write)
+    if (is_spilled(r) && r->write)
         env_store(g, true, scratch, AT_GPR(r->n));
 }
 
@@ -102,20 +102,25 @@ static void swap_high(struct gen *g, const struct xinsn *x)
     eb(&g->e, (const u8[]){0x86, (u8)(0xc0 | n << 3 | (n + 4))}, 2);
 }
 
+/* One scratch register serves both operands of the same name, unless `vvvv` comes between. */
+static bool shares_scratch(const struct xinsn *x)
+{
+    return !x->has_mem && x->reg.n != NO_REG && x->reg.n == x->rm.n && x->reg.gpr && x->rm.gpr &&
+           !x->reg.high && !x->rm.high && !is_spilled(&x->vvvv);
+}
+
 /* The scratch register of operand `rm`. T0 only if the others take T1: group.c. */
 static unsigned rm_scratch(const struct xinsn *x)
 {
-    bool taken = (x->reg.n != NO_REG && x->reg.gpr && in_memory(x->reg.n)) ||
-                 (x->vvvv.n != NO_REG && x->vvvv.gpr && in_memory(x->vvvv.n));
+    bool taken = is_spilled(&x->reg) || is_spilled(&x->vvvv);
 
-    return taken && !(x->reg.gpr && x->reg.n == x->rm.n) ? T0 : T1;
+    return taken && !shares_scratch(x) ? T0 : T1;
 }
 
 static struct fields place_operands(struct gen *g)
 {
     const struct xinsn *x = g->x;
-    bool same = !x->has_mem && x->reg.n != NO_REG && x->reg.n == x->rm.n && x->reg.gpr &&
-                x->rm.gpr && !x->reg.high && !x->rm.high;
+    bool same = shares_scratch(x);
     struct fields f = {.reg = x->modrm_reg, .rm = T0, .mem = x->has_mem};
 
     f.low8 = x->reg.high && x->has_mem;
@@ -132,22 +137,11 @@ static struct fields place_operands(struct gen *g)
     return f;
 }
 
-/* Two operands that would want T1. */
-static bool too_many(const struct xinsn *x)
-{
-    return x->reg.n != NO_REG && x->vvvv.n != NO_REG && x->reg.gpr && x->vvvv.gpr &&
-           in_memory(x->reg.n) && in_memory(x->vvvv.n);
-}
-
 void gen_encoded(struct gen *g)
 {
     const struct xinsn *x = g->x;
     struct fields f;
 
-    if (too_many(x)) {
-        gen_op(g);
-        return;
-    }
     if (x->kind == X_VEC)
         gen_units_ready(g);
     if (x->has_mem)

@@ -139,11 +139,6 @@ static inline u32 flags_needed(const struct xinsn *x)
     return (x->live & ~x->fl_kill) | x->fl_read | x->fl_fault;
 }
 
-static inline bool in_memory(unsigned guest)
-{
-    return guest >= 9 && guest <= 11;
-}
-
 static inline unsigned host_of(unsigned guest)
 {
     return guest == RSP ? G_SP : guest;

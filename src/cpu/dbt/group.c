@@ -13,11 +13,6 @@
 
 #define MAX_SPAN STACK_SPAN
 
-static bool spilled(const struct xreg *r)
-{
-    return r->n != NO_REG && r->gpr && in_memory(r->n);
-}
-
 static bool is_stack(const struct xinsn *x)
 {
     return x->kind == X_PUSH_R || x->kind == X_PUSH_I || (x->kind == X_POP_R && !x->has_mem);
@@ -55,8 +50,8 @@ static bool writes(const struct xinsn *x, unsigned reg)
 /* The scratch registers that its operands take leave T0 alone. */
 static bool spares_t0(const struct xinsn *x)
 {
-    return !spilled(&x->rm) || x->has_mem || (!spilled(&x->reg) && !spilled(&x->vvvv)) ||
-           x->rm.n == x->reg.n;
+    return !is_spilled(&x->rm) || x->has_mem ||
+           (!is_spilled(&x->vvvv) && (!is_spilled(&x->reg) || x->rm.n == x->reg.n));
 }
 
 /* No access to memory, and T0 stays what it is. */
@@ -104,8 +99,7 @@ static bool is_member(const struct gen *g, const struct xinsn *x, const struct a
     if (is_stack(x))
         return true;
     return (x->kind == X_GEN || x->kind == X_VEC) && x->has_mem && m->seg != SEG_FS &&
-           m->seg != SEG_GS && m->asize == word(g) && !x->lock &&
-           !(spilled(&x->reg) && spilled(&x->vvvv)) && m->disp == (s32)m->disp;
+           m->seg != SEG_GS && m->asize == word(g) && !x->lock && m->disp == (s32)m->disp;
 }
 
 static bool moves(const struct xinsn *x, const struct address *a)
