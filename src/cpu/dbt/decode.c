@@ -306,17 +306,13 @@ static bool memory_ok(const struct xinsn *x, u32 key)
     return wide || (x->mem.seg < SEG_FS && !(x->mem.seg == SEG_CS && x->mem.write));
 }
 
-/* High-byte registers cannot be encoded beside a REX prefix. */
+/* High-byte registers cannot be encoded beside a REX prefix, which RSP wants: it is in R11. */
 static bool high_ok(const struct xinsn *x)
 {
-    const struct xreg *r[] = {&x->reg, &x->rm};
-    bool high = x->reg.high || x->rm.high;
-
-    if (!high)
+    if (!x->reg.high && !x->rm.high)
         return true;
-    for (unsigned n = 0; n < 2; n++)
-        if (r[n]->n != NO_REG && !r[n]->high && (r[n]->n >= 4 || r[n]->size == 8))
-            return false;
+    if (x->reg.n == RSP || x->rm.n == RSP)
+        return false;
     if (x->mnemonic == ZYDIS_MNEMONIC_CMPXCHG && x->has_mem)
         return false; /* AL and AH cannot change places: AL takes part */
     return x->kind == X_GEN && !x->rexw;
