@@ -52,11 +52,10 @@ enum xkind {
     X_LOOP,
     X_JRCXZ,
     X_PUSHF,
-    X_CLI,
+    X_EFLAG, /* CLI, CLD, STD; STAC and CLAC that change no rights */
     X_STI,
     X_SWAPGS,
-    X_AC,     /* STAC, CLAC that change no rights */
-    X_RIGHTS, /* those that do */
+    X_RIGHTS, /* STAC, CLAC that do */
     X_VEC,    /* X_GEN on vector or MMX registers */
     X_X87,    /* imm: the ModRM byte */
     X_FLDCW,

@@ -6,24 +6,15 @@
 #include <Zydis/Zydis.h>
 
 static const char *const kinds[X_KINDS] = {
-    [X_OP] = "op",           [X_OP_END] = "op-end",
-    [X_GEN] = "gen",         [X_LEA] = "lea",
-    [X_MOV_IMM] = "mov-imm", [X_NOP] = "nop",
-    [X_PLAIN] = "plain",     [X_BSWAP] = "bswap",
-    [X_XCHG_ACC] = "xchg",   [X_BIT_MEM] = "bit-mem",
-    [X_DIV] = "div",         [X_MOFFS] = "moffs",
-    [X_PUSH_R] = "push",     [X_PUSH_I] = "push",
-    [X_PUSH_M] = "push",     [X_POP_R] = "pop",
-    [X_LEAVE] = "leave",     [X_JMP] = "jmp",
-    [X_JCC] = "jcc",         [X_CALL] = "call",
-    [X_JMP_IND] = "jmp-ind", [X_CALL_IND] = "call-ind",
-    [X_RET] = "ret",         [X_LOOP] = "loop",
-    [X_JRCXZ] = "jrcxz",     [X_CLI] = "cli",
-    [X_STI] = "sti",         [X_SWAPGS] = "swapgs",
-    [X_AC] = "ac",           [X_RIGHTS] = "rights",
-    [X_PUSHF] = "pushf",     [X_VEC] = "vec",
-    [X_X87] = "x87",         [X_FLDCW] = "fldcw",
-    [X_STRING] = "string",
+    [X_OP] = "op",           [X_OP_END] = "op-end",     [X_GEN] = "gen",     [X_LEA] = "lea",
+    [X_MOV_IMM] = "mov-imm", [X_NOP] = "nop",           [X_PLAIN] = "plain", [X_BSWAP] = "bswap",
+    [X_XCHG_ACC] = "xchg",   [X_BIT_MEM] = "bit-mem",   [X_DIV] = "div",     [X_MOFFS] = "moffs",
+    [X_PUSH_R] = "push",     [X_PUSH_I] = "push",       [X_PUSH_M] = "push", [X_POP_R] = "pop",
+    [X_LEAVE] = "leave",     [X_JMP] = "jmp",           [X_JCC] = "jcc",     [X_CALL] = "call",
+    [X_JMP_IND] = "jmp-ind", [X_CALL_IND] = "call-ind", [X_RET] = "ret",     [X_LOOP] = "loop",
+    [X_JRCXZ] = "jrcxz",     [X_EFLAG] = "eflag",       [X_STI] = "sti",     [X_SWAPGS] = "swapgs",
+    [X_RIGHTS] = "rights",   [X_PUSHF] = "pushf",       [X_VEC] = "vec",     [X_X87] = "x87",
+    [X_FLDCW] = "fldcw",     [X_STRING] = "string",
 };
 
 static const char *flag_names(u32 live, char out[8])

@@ -134,10 +134,9 @@ static void one(struct gen *g)
     case X_BIT_MEM:
     case X_DIV:
     case X_MOFFS:
-    case X_CLI:
+    case X_EFLAG:
     case X_STI:
     case X_SWAPGS:
-    case X_AC:
     case X_RIGHTS:
         gen_integer(g);
         break;

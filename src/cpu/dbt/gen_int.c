@@ -217,6 +217,23 @@ static void change_ac(struct gen *g)
     change_eflags(g, EFLAGS_AC, g->x->mnemonic == ZYDIS_MNEMONIC_STAC);
 }
 
+/* One of the flags that are not arithmetic ones. */
+static void gen_eflag(struct gen *g)
+{
+    gen_flags_clobber(g, g->x->live);
+    switch (g->x->mnemonic) {
+    case ZYDIS_MNEMONIC_CLI:
+        change_eflags(g, EFLAGS_IF, false);
+        break;
+    case ZYDIS_MNEMONIC_CLD:
+    case ZYDIS_MNEMONIC_STD:
+        change_eflags(g, EFLAGS_DF, g->x->mnemonic == ZYDIS_MNEMONIC_STD);
+        break;
+    default:
+        change_ac(g);
+    }
+}
+
 static void exchange_fields(struct gen *g, bool w, s32 a, s32 b)
 {
     env_load(g, w, T0, a);
@@ -274,19 +291,14 @@ void gen_integer(struct gen *g)
     case X_DIV:
         gen_div(g);
         break;
-    case X_CLI:
-        gen_flags_clobber(g, g->x->live);
-        change_eflags(g, EFLAGS_IF, false);
+    case X_EFLAG:
+        gen_eflag(g);
         break;
     case X_STI:
         gen_sti(g);
         break;
     case X_SWAPGS:
         gen_swapgs(g);
-        break;
-    case X_AC:
-        gen_flags_clobber(g, g->x->live);
-        change_ac(g);
         break;
     case X_RIGHTS:
         gen_rights(g);

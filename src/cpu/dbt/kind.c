@@ -237,7 +237,7 @@ static bool access_rights(struct xinsn *x, u32 key)
     if ((key & KEY_MODE) != MODE_64 || !(key & KEY_CPL0))
         return false;
     if (set_ac == (KEY_ROW(key) == MMU_SUPER))
-        return set(x, X_AC);
+        return set(x, X_EFLAG);
     return set_end(x, X_RIGHTS);
 }
 
@@ -275,7 +275,10 @@ static bool special(struct xinsn *x, u32 key, const ZydisDecodedInstruction *zi)
         x->mem.align = 15;
         return set(x, X_GEN);
     case ZYDIS_MNEMONIC_CLI:
-        return (key & KEY_CPL0) && set(x, X_CLI);
+        return (key & KEY_CPL0) && set(x, X_EFLAG);
+    case ZYDIS_MNEMONIC_CLD:
+    case ZYDIS_MNEMONIC_STD:
+        return set(x, X_EFLAG);
     case ZYDIS_MNEMONIC_STI:
         return (key & KEY_CPL0) && set(x, X_STI);
     case ZYDIS_MNEMONIC_SWAPGS:
