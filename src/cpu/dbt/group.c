@@ -116,27 +116,27 @@ static s32 shift_of(const struct gen *g, const struct xinsn *x)
 }
 
 /* Where a member's access begins, from the base at the group's start. */
-static s32 begin_of(const struct gen *g, const struct xinsn *x, s32 shift)
+static s64 begin_of(const struct gen *g, const struct xinsn *x, s32 shift)
 {
     if (!is_stack(x))
-        return (s32)x->mem.disp + shift;
+        return x->mem.disp + shift;
     return x->kind == X_POP_R ? shift : shift - word(g);
 }
 
 struct plan {
     unsigned members, last;
-    s32 lo, hi;
+    s64 lo, hi;
     bool write;
 };
 
-/* Takes a member in; false if the range would become too long. */
+/* Takes a member in; false if the range would become too long, or is no displacement. */
 static bool add_member(const struct gen *g, struct plan *p, const struct xinsn *x, s32 *shift)
 {
-    s32 size = is_stack(x) ? word(g) : x->mem.size, at = begin_of(g, x, *shift);
-    s32 lo = p->members && p->lo < at ? p->lo : at;
-    s32 hi = p->members && p->hi > at + size ? p->hi : at + size;
+    s64 size = is_stack(x) ? word(g) : x->mem.size, at = begin_of(g, x, *shift);
+    s64 lo = p->members && p->lo < at ? p->lo : at;
+    s64 hi = p->members && p->hi > at + size ? p->hi : at + size;
 
-    if (hi - lo > MAX_SPAN)
+    if (hi - lo > MAX_SPAN || lo != (s32)lo)
         return false;
     p->lo = lo;
     p->hi = hi;
@@ -181,7 +181,7 @@ void gen_group_begin(struct gen *g, unsigned n)
         return;
     gen_flags_clobber(g, flags_needed(x));
     if (a.base == RSP && a.index == NO_REG) {
-        s = gen_check_stack(g, p.lo, (unsigned)(p.hi - p.lo), p.write);
+        s = gen_check_stack(g, (s32)p.lo, (unsigned)(p.hi - p.lo), p.write);
         s->group = true;
     } else {
         low.disp = p.lo;
@@ -191,7 +191,7 @@ void gen_group_begin(struct gen *g, unsigned n)
     s->first = (u8)n;
     s->last = (u8)p.last;
     g->group = (struct group){
-        .last = &g->b->insn[p.last], .stub = (u16)(s - g->stub), .lo = p.lo, .shift = 0};
+        .last = &g->b->insn[p.last], .stub = (u16)(s - g->stub), .lo = (s32)p.lo, .shift = 0};
 }
 
 bool gen_group_member(struct gen *g)
@@ -200,7 +200,7 @@ bool gen_group_member(struct gen *g)
 
     if (!g->group.last)
         return false;
-    g->mem_at = begin_of(g, x, g->group.shift) - g->group.lo;
+    g->mem_at = (s32)(begin_of(g, x, g->group.shift) - g->group.lo);
     g->group.shift += shift_of(g, x);
     if (!is_stack(x) && x->mem.align)
         gen_align(g, g->mem_at, x->mem.align);
