@@ -318,6 +318,16 @@ static bool high_ok(const struct xinsn *x)
     return x->kind == X_GEN && !x->rexw;
 }
 
+/* What is relative to RIP is reached from the start of the page, wherever in it the instruction is.
+ */
+static bool reach_ok(const struct xinsn *x)
+{
+    const s64 most = INT32_MAX - PAGE_SIZE - INSN_MAX_BYTES;
+
+    return (x->mem.base != BASE_RIP || x->mem.disp <= most) &&
+           (x->kind < X_JMP || x->kind > X_JRCXZ || x->imm <= most);
+}
+
 /* A result and an operand may share a scratch register, two results may not (MULX). */
 static bool scratch_ok(const struct xinsn *x)
 {
@@ -337,7 +347,7 @@ static void choose(struct xinsn *x, struct vcpu *c, u32 key, const ZydisDecodedI
         known = (x87_template(x, c, zi, zo) || vector_template(x, c, zi, zo)) && available(x, key);
         end = !known && xkind_vector_ends(zi->mnemonic);
     }
-    if (known && plain && memory_ok(x, key) && high_ok(x) && scratch_ok(x))
+    if (known && plain && memory_ok(x, key) && high_ok(x) && scratch_ok(x) && reach_ok(x))
         return;
     x->constant = d && !twin;
     make_op(x, end || xkind_op_ends(zi, zo));

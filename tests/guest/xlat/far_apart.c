@@ -3,7 +3,8 @@
  * Two stores off one base register, whose displacements are the largest and the smallest there are:
  * the distance between them is no signed number of 32 bits, nor is the sum of a displacement and
  * what a PUSH or POP has moved the stack pointer by. A translator that checks both at once must
- * not go wrong there.
+ * not go wrong there. Then operands and targets relative to RIP, so far away that the distance from
+ * the start of the code's page is no signed number of 32 bits.
  *
  * FORM(base, bytes of RAX, at, bytes of RCX, at, text): what is stored, and at which displacement
  * from the base at the start; the last one is less 8 in DOWN, more 8 in UP.
@@ -79,6 +80,50 @@ static void one(const struct form *f)
     }
 }
 
+/* clang-format off */
+/* FORM(0, displacement, 0, 0, 0, text) */
+FORM_TABLE(relative,
+           FORM(0, 0x7ffffff0, 0, 0, 0, "movq %rax, 0x7ffffff0(%rip)")
+           FORM(0, -0x80000000, 0, 0, 0, "movq %rax, -0x80000000(%rip)")
+           FORM(0, 0x7ffffff0, 0, 0, 0, "leaq 0x7ffffff0(%rip), %rdx; movq %rax, (%rdx)")
+           FORM(0, 0x7ffffff0, 0, 0, 0, "leaq 0x7ffffff0(%rip), %r10; movq %rax, (%r10)")
+           FORM(0, -0x80000000, 0, 0, 0, "leaq -0x80000000(%rip), %rdx; movq %rax, (%rdx)"));
+FORM_TABLE(branches,
+           FORM(0, 0x7ffffff0, 0, 0, 0, ".byte 0xe9; .long 0x7ffffff0")
+           FORM(0, 0x7ffffff0, 0, 0, 0, ".byte 0xe8; .long 0x7ffffff0")
+           FORM(0, 0x7ffffff0, 0, 0, 0, ".byte 0x0f, 0x84; .long 0x7ffffff0")
+           FORM(0, -0x80000000, 0, 0, 0, ".byte 0xe9; .long -0x80000000")
+           FORM(0, -0x80000000, 0, 0, 0, ".byte 0xe8; .long -0x80000000")
+           FORM(0, -0x80000000, 0, 0, 0, ".byte 0x0f, 0x84; .long -0x80000000"));
+/* clang-format on */
+
+/* At the end of the page below the base; the first instruction's length is `size`. */
+static void run_relative(const struct form *f, u32 size, bool branch)
+{
+    static __attribute__((aligned(16))) u8 stack[64];
+    struct stop s;
+    struct regs r;
+    u8 *p = &now.byte[1][0xf80];
+    word target = BASE - 0x80 + size + (word)(long)(int)f->arg[1];
+    u8 *there = &now.byte[f->arg[1] >> 31 ? 0 : 2][target - places[f->arg[1] >> 31 ? 0 : 2]];
+    regs_pattern(&r, 4);
+    r.ip = BASE - 0x80;
+    r.flags = FLAG_ZF | 2;
+    r.r[RSP] = (word)stack + 32;
+    for (u32 round = 0; round < 3; round++) {
+        test_case(f->text, "relative to RIP", round ? "again" : "first");
+        memset(&now, 0, sizeof(now));
+        p = emit(&now.byte[1][0xf80], f->code, f->size);
+        EMIT(p, STOP_BYTES);
+        if (branch)
+            EMIT(there, STOP_BYTES);
+        CHECK_EQ(regs_run(&r, &s), STOP_VECTOR);
+        CHECK_EQ(s.regs.ip, branch ? target + 2 : BASE - 0x80 + f->size + 2);
+        if (!branch)
+            CHECK(!memcmp(there, &r.r[RAX], 8));
+    }
+}
+
 GUEST("far-apart")
 {
     regs_catch_all();
@@ -87,4 +132,8 @@ GUEST("far-apart")
             page_map(places[i] + 4096 * n, (word)&now.byte[i][4096 * n], PTE_P | PTE_W);
     for (const struct form *f = forms; f < forms_end; f++)
         one(f);
+    for (const struct form *f = relative; f < relative_end; f++)
+        run_relative(f, 7, false);
+    for (const struct form *f = branches; f < branches_end; f++)
+        run_relative(f, f->size, true);
 }
