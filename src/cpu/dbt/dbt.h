@@ -37,6 +37,7 @@ enum xkind {
     X_BIT_MEM,  /* BT family, memory and register offset */
     X_DIV,
     X_MOFFS,
+    X_MOV_SREG, /* from a segment register */
     X_STRING,
     X_PUSH_R,
     X_PUSH_I,

@@ -54,6 +54,8 @@ static bool is_plain_register(const ZydisDecodedOperand *o)
 {
     ZydisRegisterClass k = ZydisRegisterGetClass(o->reg.value);
 
+    if (k == ZYDIS_REGCLASS_SEGMENT)
+        return !(o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
     return gpr_size(o->reg.value) || k == ZYDIS_REGCLASS_XMM || k == ZYDIS_REGCLASS_YMM ||
            k == ZYDIS_REGCLASS_MMX || k == ZYDIS_REGCLASS_X87;
 }

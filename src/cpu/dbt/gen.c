@@ -134,6 +134,7 @@ static void one(struct gen *g)
     case X_BIT_MEM:
     case X_DIV:
     case X_MOFFS:
+    case X_MOV_SREG:
     case X_EFLAG:
     case X_STI:
     case X_SWAPGS:

@@ -161,6 +161,11 @@ static inline void load_va(struct gen *g, unsigned reg, s64 off)
     emit_lea(&g->e, wide(g), reg, (int)reg, -1, 0, (s32)off);
 }
 
+static inline void load_selector(struct gen *g, unsigned reg, u8 seg)
+{
+    emit_rm(&g->e, false, 0x1b7, reg, H_RSP, (s32)AT(seg[0].sel) + seg * (s32)sizeof(struct seg));
+}
+
 /* The return address of a call that translated code has made lies below the CPU. */
 static inline void pop_site(struct gen *g)
 {

@@ -115,6 +115,25 @@ static void gen_moffs(struct gen *g)
     gen_insn_done(g);
 }
 
+/* MOV from a segment register: 16 bits in memory, zero-extended in a register. */
+static void gen_mov_sreg(struct gen *g)
+{
+    const struct xinsn *x = g->x;
+
+    if (x->has_mem)
+        gen_mem(g);
+    load_selector(g, T1, x->reg.n);
+    if (x->has_mem || x->opsize == 2)
+        e1(&g->e, 0x66);
+    if (x->has_mem)
+        emit_rm(&g->e, false, OP_MOV_STORE, T1, T0, 0);
+    else if (in_memory(x->rm.n))
+        env_store(g, x->opsize > 2, T1, AT_GPR(x->rm.n));
+    else
+        emit_rr(&g->e, false, OP_MOV_STORE, T1, host_of(x->rm.n));
+    gen_insn_done(g);
+}
+
 /* BT and its kin with an offset that reaches beyond the operand: its upper bits move the address.
    The low ones are taken modulo the operand's size by masking, since the host would do the same
    to its own address. */
@@ -284,6 +303,9 @@ void gen_integer(struct gen *g)
         break;
     case X_MOFFS:
         gen_moffs(g);
+        break;
+    case X_MOV_SREG:
+        gen_mov_sreg(g);
         break;
     case X_BIT_MEM:
         gen_bit_mem(g);

@@ -31,7 +31,7 @@ static void store_word(struct gen *g, s32 at)
 
 static void record_selector(struct gen *g, u8 seg, s32 at)
 {
-    emit_rm(&g->e, false, 0x1b7, T1, H_RSP, (s32)AT(seg[0].sel) + seg * (s32)sizeof(struct seg));
+    load_selector(g, T1, seg);
     store_word(g, at);
 }
 

@@ -218,6 +218,8 @@ static bool move(struct xinsn *x, const ZydisDecodedInstruction *zi)
         return set(x, X_MOFFS);
     if (x->op.n != NO_REG)
         return set(x, X_MOV_IMM);
+    if (zi->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && zi->opcode == 0x8c)
+        return set(x, X_MOV_SREG);
     return set(x, X_GEN);
 }
 

@@ -7,6 +7,7 @@
  * the flags. Each program has memory of its own: where code changes often, a translator may make
  * less of it.
  */
+#include "desc.h"
 #include "flags_model.h"
 #include "io.h"
 #include "trap.h"
@@ -294,6 +295,23 @@ static void extend(u32 width)
     set_reg(&i, i.reg, width, v);
 }
 
+static u64 selector_in(u32 seg)
+{
+    u64 v[6];
+    asm("movq %%es, %0\n movq %%cs, %1\n movq %%ss, %2\n movq %%ds, %3\n movq %%fs, %4\n"
+        "movq %%gs, %5"
+        : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3]), "=r"(v[4]), "=r"(v[5]));
+    return v[seg];
+}
+
+static void selector(u32 width)
+{
+    struct insn i = pick_operands(width == 1 ? 4 : width, true);
+    i.reg = (u8)pick(6);
+    emit_insn(&i, 0x8c, 0);
+    set_rm(&i, i.rm.memory ? 2 : i.width, selector_in(i.reg));
+}
+
 static void exchange_add(u32 width)
 {
     struct insn i = pick_operands(width, true);
@@ -397,7 +415,7 @@ static void program(u32 number)
 {
     static void (*const kinds[])(u32) = {alu,  alu,       alu_immediate, accumulator, accumulator,
                                          move, extend,    exchange_add,  unary,       shift,
-                                         lea,  condition, other};
+                                         lea,  condition, selector,      other};
     static char name[] = "program 0000";
     struct regs r = {.ip = (word)code[number]};
     for (u32 i = 0, n = number; i < 4; i++, n /= 10)
@@ -423,6 +441,7 @@ static void program(u32 number)
 GUEST("operands")
 {
     regs_catch_all();
+    asm volatile("movl %0, %%fs" : : "r"(USER_DS));
     for (u32 n = 0; n < PROGRAMS; n++) {
         if (n == PROGRAMS / 2)
             regs_use_smap(true);
