@@ -109,7 +109,7 @@ struct block_driver {
     void (*info)(struct block_node *n, struct block_info *info);
 
     /* Alone. */
-    /* Ahead of reads and writes, which are -EACCES until then. NULL: it is not encrypted. */
+    /* Of a node that is encrypted. */
     int (*unlock)(struct block_node *n, const u8 *pass, size_t len, struct err *err);
     int (*resize)(struct block_node *n, u64 size, enum block_prealloc how, struct err *err);
     int (*check)(struct block_node *n, unsigned fix, struct block_check *result, struct err *err);
@@ -141,6 +141,7 @@ struct block_node {
     const struct block_driver *ops;
     u64 size; /* bytes, a multiple of BLOCK_SECTOR */
     bool read_only;
+    bool encrypted; /* reads and writes are -EACCES until `unlock` */
     /* Of a node that a format has opened; NULL for others. */
     const struct block_format *format;
     struct bfile *file;         /* not owned here */

@@ -49,7 +49,7 @@ int key_file_read(const char *path, u8 **pass, size_t *n, struct err *err)
 bool block_is_encrypted(const struct block_node *top)
 {
     for (const struct block_node *n = top; n; n = n->backing)
-        if (n->ops->unlock)
+        if (n->encrypted)
             return true;
     return false;
 }
@@ -61,7 +61,7 @@ int block_unlock(struct block_node *top, const char *key_file, struct err *err)
     int rc = 0;
 
     for (struct block_node *n = top; n && !rc; n = n->backing) {
-        if (!n->ops->unlock)
+        if (!n->encrypted)
             continue;
         if (!key_file)
             rc = err_set(err, EACCES,

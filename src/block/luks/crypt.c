@@ -132,17 +132,17 @@ void crypt_cipher_free(struct crypt_cipher *c)
     crypt_secret_free(c, sizeof(*c));
 }
 
-void crypt_encrypt(const struct crypt_cipher *c, u64 unit, u8 *buf, u64 len)
+void crypt_encrypt(const struct crypt_cipher *c, u64 unit, u8 *to, const u8 *from, u64 len)
 {
     struct crypt_cipher *key = (struct crypt_cipher *)(uintptr_t)c; /* nettle does not write it */
 
-    for (; len; len -= CRYPT_UNIT, buf += CRYPT_UNIT, unit++) {
+    for (; len; len -= CRYPT_UNIT, to += CRYPT_UNIT, from += CRYPT_UNIT, unit++) {
         u8 tweak[16] = {0};
         put_le64(tweak, unit);
         if (c->wide)
-            xts_aes256_encrypt_message(&key->enc256, tweak, CRYPT_UNIT, buf, buf);
+            xts_aes256_encrypt_message(&key->enc256, tweak, CRYPT_UNIT, to, from);
         else
-            xts_aes128_encrypt_message(&key->enc128, tweak, CRYPT_UNIT, buf, buf);
+            xts_aes128_encrypt_message(&key->enc128, tweak, CRYPT_UNIT, to, from);
     }
 }
 

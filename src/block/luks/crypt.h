@@ -34,6 +34,6 @@ struct crypt_cipher;
 /* A key of 32 bytes is AES-128's, of 64 AES-256's. NULL: no memory. */
 struct crypt_cipher *crypt_cipher_new(const u8 *key, size_t size);
 void crypt_cipher_free(struct crypt_cipher *c); /* NULL is allowed */
-/* In place; `len` a multiple of CRYPT_UNIT, `unit` the number of the first. */
-void crypt_encrypt(const struct crypt_cipher *c, u64 unit, u8 *buf, u64 len);
-void crypt_decrypt(const struct crypt_cipher *c, u64 unit, u8 *buf, u64 len);
+/* `len` a multiple of CRYPT_UNIT, `unit` the number of the first; `to` may be `from`. */
+void crypt_encrypt(const struct crypt_cipher *c, u64 unit, u8 *to, const u8 *from, u64 len);
+void crypt_decrypt(const struct crypt_cipher *c, u64 unit, u8 *buf, u64 len); /* in place */

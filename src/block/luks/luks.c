@@ -7,20 +7,18 @@
 #include "block/file.h"
 #include "block/format.h"
 #include "block/formats/formats.h"
+#include "block/luks/sectors.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BOUNCE (256 * KiB)
 
 struct luks {
     struct block_node node;
     struct bfile *file;
     struct luks_header header;
     struct crypt_cipher *cipher; /* NULL: locked */
-    pthread_mutex_t parts;       /* held while part of a sector is written */
+    struct sectors sectors;
 };
 
 static struct luks *luks_of(struct block_node *n)
@@ -33,98 +31,32 @@ static u64 place_of(const struct luks *l, u64 off)
     return l->header.payload * 512ull + off;
 }
 
-/* Whole sectors. */
-static int read_whole(struct luks *l, u64 off, u8 *buf, u64 len)
+static int read_whole(struct sectors *s, u64 off, u8 *buf, u64 len)
 {
-    int rc = bfile_read(l->file, place_of(l, off), buf, len);
+    struct luks *l = container_of(s, struct luks, sectors);
 
-    if (!rc)
-        crypt_decrypt(l->cipher, off / CRYPT_UNIT, buf, len);
-    return rc;
+    return cipher_read(l->cipher, off / CRYPT_UNIT, l->file, place_of(l, off), buf, len);
 }
 
-/* Bytes of the range that come first: of a part of one sector, or whole sectors, at most `most`. */
-static u64 first_piece(u64 off, u64 len, u64 most, bool *whole)
+static int write_whole(struct sectors *s, u64 off, const u8 *buf, u64 len)
 {
-    u64 skew = off % CRYPT_UNIT;
+    struct luks *l = container_of(s, struct luks, sectors);
 
-    *whole = !skew && len >= CRYPT_UNIT;
-    return *whole ? min_u64(len - len % CRYPT_UNIT, most) : min_u64(len, CRYPT_UNIT - skew);
+    return cipher_write(l->cipher, off / CRYPT_UNIT, l->file, place_of(l, off), buf, len);
 }
 
 static int luks_read(struct block_node *n, u64 off, u8 *buf, u64 len)
 {
     struct luks *l = luks_of(n);
-    int rc = l->cipher ? 0 : -EACCES;
 
-    while (len && !rc) {
-        bool whole;
-        u64 part = first_piece(off, len, UINT64_MAX, &whole);
-        u8 sector[CRYPT_UNIT];
-        rc = whole ? read_whole(l, off, buf, part)
-                   : read_whole(l, off / CRYPT_UNIT * CRYPT_UNIT, sector, CRYPT_UNIT);
-        if (!whole && !rc)
-            memcpy(buf, sector + off % CRYPT_UNIT, part);
-        off += part;
-        buf += part;
-        len -= part;
-    }
-    return rc;
-}
-
-/* buf has what is to be there, and something else afterwards. */
-static int write_whole(struct luks *l, u64 off, u8 *buf, u64 len)
-{
-    crypt_encrypt(l->cipher, off / CRYPT_UNIT, buf, len);
-    return bfile_write(l->file, place_of(l, off), buf, len);
-}
-
-/* from NULL: zeros. */
-static void put(u8 *to, const u8 *from, u64 len)
-{
-    if (from)
-        memcpy(to, from, len);
-    else
-        memset(to, 0, len);
-}
-
-static int write_part(struct luks *l, u64 off, const u8 *buf, u64 len)
-{
-    u64 start = off / CRYPT_UNIT * CRYPT_UNIT;
-    u8 sector[CRYPT_UNIT];
-    int rc;
-
-    pthread_mutex_lock(&l->parts);
-    rc = read_whole(l, start, sector, CRYPT_UNIT);
-    if (!rc) {
-        put(sector + (off - start), buf, len);
-        rc = write_whole(l, start, sector, CRYPT_UNIT);
-    }
-    pthread_mutex_unlock(&l->parts);
-    return rc;
+    return l->cipher ? sectors_read(&l->sectors, off, buf, len) : -EACCES;
 }
 
 static int luks_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
 {
     struct luks *l = luks_of(n);
-    u8 *bounce = malloc(min_u64(align_up(len, CRYPT_UNIT), BOUNCE));
-    int rc = !bounce ? -ENOMEM : l->cipher ? 0 : -EACCES;
 
-    while (len && !rc) {
-        bool whole;
-        u64 part = first_piece(off, len, BOUNCE, &whole);
-        if (whole) {
-            put(bounce, buf, part);
-            rc = write_whole(l, off, bounce, part);
-        } else {
-            rc = write_part(l, off, buf, part);
-        }
-        off += part;
-        buf = buf ? buf + part : NULL;
-        len -= part;
-    }
-    free(bounce);
-    return rc;
+    return l->cipher ? sectors_write(&l->sectors, off, buf, len) : -EACCES;
 }
 
 static int luks_zero(struct block_node *n, u64 off, u64 len)
@@ -145,19 +77,8 @@ static int luks_flush(struct block_node *n)
 
 static void luks_info(struct block_node *n, struct block_info *info)
 {
-    const struct luks_header *h = &luks_of(n)->header;
-    unsigned slots = 0;
-
-    for (unsigned i = 0; i < LUKS_SLOTS; i++)
-        slots += h->slot[i].active;
     info->noise = true;
-    info_text(info, "cipher-alg", h->key_bytes == 64 ? "aes-256" : "aes-128");
-    info_text(info, "cipher-mode", "xts");
-    info_text(info, "ivgen-alg", "plain64");
-    info_text(info, "hash-alg", crypt_hash_name(h->hash));
-    info_text(info, "uuid", h->uuid);
-    info_number(info, "payload-offset", h->payload * 512ull);
-    info_number(info, "active-slots", slots);
+    luks_describe(&luks_of(n)->header, "", info);
 }
 
 static int luks_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err)
@@ -177,18 +98,11 @@ static int luks_resize(struct block_node *n, u64 size, enum block_prealloc how, 
     return err_set(err, -rc, "'%s' cannot be resized: %s", bfile_path(l->file), strerror(-rc));
 }
 
-static int luks_unlock(struct block_node *n, const u8 *pass, size_t len, struct err *err)
+static int unlock(struct block_node *n, const u8 *pass, size_t len, struct err *err)
 {
     struct luks *l = luks_of(n);
-    u8 *key = crypt_secret_new(CRYPT_KEY_MAX);
-    int rc = key ? luks_find_key(l->file, &l->header, pass, len, key, err) : -ENOMEM;
 
-    if (!rc && !(l->cipher = crypt_cipher_new(key, l->header.key_bytes)))
-        rc = -ENOMEM;
-    if (rc == -ENOMEM)
-        err_set(err, ENOMEM, "'%s': %s", bfile_path(l->file), strerror(ENOMEM));
-    crypt_secret_free(key, CRYPT_KEY_MAX);
-    return rc;
+    return luks_unlock(l->file, &l->header, pass, len, &l->cipher, err);
 }
 
 static void luks_close(struct block_node *n)
@@ -196,7 +110,7 @@ static void luks_close(struct block_node *n)
     struct luks *l = luks_of(n);
 
     crypt_cipher_free(l->cipher);
-    pthread_mutex_destroy(&l->parts);
+    pthread_mutex_destroy(&l->sectors.parts);
     bfile_close(l->file);
     free(l);
 }
@@ -211,13 +125,13 @@ static const struct block_driver luks_driver = {
     .close = luks_close,
     .info = luks_info,
     .resize = luks_resize,
-    .unlock = luks_unlock,
+    .unlock = unlock,
 };
 
 static int luks_open(struct block_node **out, struct bfile *f, unsigned flags, struct err *err)
 {
     struct luks *l = calloc(1, sizeof(*l));
-    int rc = l ? luks_read_header(f, &l->header, err)
+    int rc = l ? luks_read_header(f, 0, bfile_size(f), &l->header, err)
                : err_set(err, ENOMEM, "'%s': %s", bfile_path(f), strerror(ENOMEM));
 
     if (rc) {
@@ -225,7 +139,9 @@ static int luks_open(struct block_node **out, struct bfile *f, unsigned flags, s
         free(l);
         return rc;
     }
-    pthread_mutex_init(&l->parts, NULL);
+    l->sectors = (struct sectors){.read = read_whole, .write = write_whole};
+    pthread_mutex_init(&l->sectors.parts, NULL);
+    l->node.encrypted = true;
     l->node.ops = &luks_driver;
     l->node.read_only = bfile_read_only(f);
     l->node.size = (bfile_size(f) - place_of(l, 0)) / BLOCK_SECTOR * BLOCK_SECTOR;

@@ -17,45 +17,46 @@
 #define ITER_LEAST 1000u
 #define ITER_TRY   20000u /* how many are timed */
 
-struct making {
-    struct luks_header h;
-    u64 ms;
-    const char *key_file;
-};
-
-static int read_options(struct making *m, const struct format_options *o, struct err *err)
+/* An option by its own name, which has the prefix. */
+static const char *option(const struct format_options *o, const char *prefix, const char *name)
 {
-    const char *cipher = format_option(o, "cipher-alg"), *hash = format_option(o, "hash-alg");
+    char full[32];
+
+    snprintf(full, sizeof(full), "%s%s", prefix, name);
+    return format_option(o, full);
+}
+
+static int plan_numbers(struct luks_new *l, const struct format_options *o, const char *prefix,
+                        struct err *err)
+{
+    const char *cipher = option(o, prefix, "cipher-alg"), *hash = option(o, prefix, "hash-alg");
+    const char *time = option(o, prefix, "iter-time");
     int rc;
 
-    m->ms = ITER_TIME;
-    rc = format_size(o, "iter-time", &m->ms, err);
-    if (rc)
-        return rc;
-    if (!m->ms || m->ms > 60000)
-        return err_set(err, EINVAL, "iter-time: from 1 to 60000 milliseconds");
-    m->h.key_bytes = cipher && !strcmp(cipher, "aes-128") ? 32 : 64;
-    if (cipher && m->h.key_bytes == 64 && strcmp(cipher, "aes-256"))
-        return err_set(err, EINVAL, "cipher-alg=%.20s: there are aes-128 and aes-256", cipher);
-    m->h.hash = crypt_hash_find(hash ? hash : "sha256");
-    if (m->h.hash == CRYPT_HASHES)
-        return err_set(err, EINVAL, "hash-alg=%.20s: there are sha1, sha256 and sha512", hash);
-    m->key_file = format_option(o, "key-file");
-    return m->key_file ? 0
-                       : err_set(err, EINVAL,
-                                 "format luks: say the file with the password, as "
-                                 "-o key-file=FILE");
+    l->ms = ITER_TIME;
+    rc = time ? parse_size(time, &l->ms, err) : 0;
+    if (rc || !l->ms || l->ms > 60000)
+        return err_set(err, EINVAL, "%siter-time: from 1 to 60000 milliseconds", prefix);
+    l->h.key_bytes = cipher && !strcmp(cipher, "aes-128") ? 32 : 64;
+    if (cipher && l->h.key_bytes == 64 && strcmp(cipher, "aes-256"))
+        return err_set(err, EINVAL, "%scipher-alg=%.20s: there are aes-128 and aes-256", prefix,
+                       cipher);
+    l->h.hash = crypt_hash_find(hash ? hash : "sha256");
+    if (l->h.hash == CRYPT_HASHES)
+        return err_set(err, EINVAL, "%shash-alg=%.20s: there are sha1, sha256 and sha512", prefix,
+                       hash);
+    return 0;
 }
 
 /* How many take the time here. */
-static u32 iterations_for(const struct making *m, u64 ms)
+static u32 iterations_for(const struct luks_new *l)
 {
     u8 out[CRYPT_KEY_MAX];
     u64 from = host_ns(CLOCK_THREAD_CPUTIME_ID), ns, n;
 
-    crypt_pbkdf2(m->h.hash, out, 0, m->h.salt, LUKS_SALT, ITER_TRY, out, m->h.key_bytes);
+    crypt_pbkdf2(l->h.hash, out, 0, l->h.salt, LUKS_SALT, ITER_TRY, out, l->h.key_bytes);
     ns = host_ns(CLOCK_THREAD_CPUTIME_ID) - from;
-    n = ms * 1000000 * ITER_TRY / max_u64(ns, 1);
+    n = l->ms * 1000000 * ITER_TRY / max_u64(ns, 1);
     return (u32)max_u64(ITER_LEAST, min_u64(n, LUKS_ITERATIONS_MAX));
 }
 
@@ -81,53 +82,82 @@ static void lay_out(struct luks_header *h)
     h->payload = SLOT0 + LUKS_SLOTS * each;
 }
 
-/* Everything but the disk. */
-static int write_key(struct making *m, struct bfile *f, const u8 *pass, size_t npass)
+int luks_plan(struct luks_new *l, const struct format_options *options, const char *prefix,
+              struct err *err)
+{
+    int rc;
+
+    *l = (struct luks_new){.key_file = option(options, prefix, "key-file")};
+    rc = plan_numbers(l, options, prefix, err);
+    if (!rc && !l->key_file)
+        rc = err_set(err, EINVAL,
+                     "say the file with the password of the new image, as -o %skey-file=FILE",
+                     prefix);
+    if (!rc)
+        lay_out(&l->h);
+    return rc;
+}
+
+u64 luks_bytes(const struct luks_new *l)
+{
+    return l->h.payload * 512ull;
+}
+
+int luks_read_key(struct luks_new *l, struct err *err)
+{
+    return key_file_read(l->key_file, &l->pass, &l->npass, err);
+}
+
+void luks_forget(struct luks_new *l)
+{
+    crypt_secret_free(l->pass, KEY_FILE_MAX);
+    l->pass = NULL;
+}
+
+int luks_write_new(struct luks_new *l, struct bfile *f, u64 at)
 {
     u8 *key = crypt_secret_new(CRYPT_KEY_MAX), header[LUKS_HEADER];
+    struct luks_header *h = &l->h;
     int rc = key ? crypt_random(key, CRYPT_KEY_MAX) : -ENOMEM;
 
+    h->at = at;
+    h->slot[0].iterations = iterations_for(l);
+    h->iterations = (u32)max_u64(ITER_LEAST, h->slot[0].iterations / 8);
     if (!rc)
-        rc = luks_put_key(f, &m->h, 0, pass, npass, key);
+        rc = make_uuid(h->uuid, sizeof(h->uuid));
+    if (!rc)
+        rc = luks_put_key(f, h, 0, l->pass, l->npass, key);
     crypt_secret_free(key, CRYPT_KEY_MAX);
     if (rc)
         return rc;
-    luks_put_header(&m->h, header);
-    return bfile_write(f, 0, header, sizeof(header));
+    luks_put_header(h, header);
+    return bfile_write(f, at, header, sizeof(header));
 }
 
 int luks_create(const char *path, u64 size, const char *backing, const char *backing_format,
                 const struct format_options *options, struct err *err)
 {
-    struct making m = {.ms = 0};
+    struct luks_new l;
     struct bfile *f;
-    size_t npass;
-    u8 *pass;
-    int rc = read_options(&m, options, err);
+    int rc = luks_plan(&l, options, "", err);
 
     if (!rc && backing)
         rc = err_set(err, EINVAL, "format luks has no backing files");
     if (!rc && (!size || size > BIT64(60)))
         rc = err_set(err, EINVAL, "format luks: too large, or empty");
     if (!rc)
-        rc = key_file_read(m.key_file, &pass, &npass, err);
-    if (rc)
-        return rc;
-    rc = bat_create(&f, path, err);
+        rc = luks_read_key(&l, err);
+    if (!rc)
+        rc = bat_create(&f, path, err);
     if (!rc) {
-        lay_out(&m.h);
-        m.h.slot[0].iterations = iterations_for(&m, m.ms);
-        m.h.iterations = (u32)max_u64(ITER_LEAST, m.h.slot[0].iterations / 8);
-        rc = make_uuid(m.h.uuid, sizeof(m.h.uuid));
+        rc = bat_clear(f, luks_bytes(&l));
         if (!rc)
-            rc = bat_clear(f, m.h.payload * 512ull);
+            rc = bfile_truncate(f, luks_bytes(&l) + align_up(size, 512));
         if (!rc)
-            rc = bfile_truncate(f, m.h.payload * 512ull + align_up(size, 512));
-        if (!rc)
-            rc = write_key(&m, f, pass, npass);
+            rc = luks_write_new(&l, f, 0);
         rc = bat_created(f, rc, err);
     }
-    crypt_secret_free(pass, KEY_FILE_MAX);
+    luks_forget(&l);
     return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "block/luks/luks.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAGIC   "LUKS\xba\xbe"
@@ -43,12 +44,11 @@ static int check_cipher(struct bfile *f, const u8 *b, struct luks_header *h, str
     return 0;
 }
 
-static int check_numbers(struct bfile *f, const struct luks_header *h, struct err *err)
+static int check_numbers(struct bfile *f, u64 room, const struct luks_header *h, struct err *err)
 {
     if (h->key_bytes != 32 && h->key_bytes != 64)
         return refuse(f, err, "the size of the key is not possible", h->key_bytes);
-    if (h->payload < LUKS_HEADER / 512 + 1 || h->payload > PAYLOAD ||
-        h->payload * 512ull > bfile_size(f))
+    if (h->payload < LUKS_HEADER / 512 + 1 || h->payload > PAYLOAD || h->payload * 512ull > room)
         return refuse(f, err, "the disk is not in the file", h->payload);
     if (!h->iterations || h->iterations > LUKS_ITERATIONS_MAX)
         return refuse(f, err, "the number of iterations is not possible", h->iterations);
@@ -75,16 +75,17 @@ static int read_slot(struct bfile *f, const u8 *b, const struct luks_header *h, 
     return 0;
 }
 
-int luks_read_header(struct bfile *f, struct luks_header *h, struct err *err)
+int luks_read_header(struct bfile *f, u64 at, u64 room, struct luks_header *h, struct err *err)
 {
     u8 b[LUKS_HEADER];
-    int rc = bfile_read(f, 0, b, sizeof(b));
+    int rc = bfile_read(f, at, b, sizeof(b));
 
     if (rc)
         return err_set(err, -rc, "'%s': %s", bfile_path(f), strerror(-rc));
     rc = check_cipher(f, b, h, err);
     if (rc)
         return rc;
+    h->at = at;
     h->payload = be32(b + 104);
     h->key_bytes = be32(b + 108);
     memcpy(h->digest, b + 112, LUKS_DIGEST);
@@ -92,7 +93,7 @@ int luks_read_header(struct bfile *f, struct luks_header *h, struct err *err)
     h->iterations = be32(b + 164);
     memcpy(h->uuid, b + 168, sizeof(h->uuid) - 1);
     h->uuid[sizeof(h->uuid) - 1] = '\0';
-    rc = check_numbers(f, h, err);
+    rc = check_numbers(f, room, h, err);
     for (unsigned i = 0; i < LUKS_SLOTS && !rc; i++)
         rc = read_slot(f, b + 208 + LUKS_SLOT * i, h, &h->slot[i], err);
     return rc;
@@ -121,4 +122,28 @@ void luks_put_header(const struct luks_header *h, u8 *to)
         put_be32(b + 40, s->at);
         put_be32(b + 44, LUKS_STRIPES);
     }
+}
+
+void luks_describe(const struct luks_header *h, const char *prefix, struct block_info *info)
+{
+    unsigned slots = 0;
+    const struct {
+        const char *name, *text;
+    } texts[] = {{"cipher-alg", h->key_bytes == 64 ? "aes-256" : "aes-128"},
+                 {"cipher-mode", "xts"},
+                 {"ivgen-alg", "plain64"},
+                 {"hash-alg", crypt_hash_name(h->hash)},
+                 {"uuid", h->uuid}};
+    char name[sizeof(info->item[0].name)];
+
+    for (unsigned i = 0; i < LUKS_SLOTS; i++)
+        slots += h->slot[i].active;
+    for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+        snprintf(name, sizeof(name), "%s%s", prefix, texts[i].name);
+        info_text(info, name, texts[i].text);
+    }
+    snprintf(name, sizeof(name), "%spayload-offset", prefix);
+    info_number(info, name, h->payload * 512ull);
+    snprintf(name, sizeof(name), "%sactive-slots", prefix);
+    info_number(info, name, slots);
 }

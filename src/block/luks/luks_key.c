@@ -74,7 +74,7 @@ static int try_slot(struct bfile *f, const struct luks_header *h, const struct l
     struct crypt_cipher *c = slot_cipher(h, s, pass, npass, w);
     u64 bytes = material_bytes(h);
     u8 digest[LUKS_DIGEST];
-    int rc = c ? bfile_read_whole(f, s->at * 512ull, w->stripes, bytes) : -ENOMEM;
+    int rc = c ? bfile_read_whole(f, h->at + s->at * 512ull, w->stripes, bytes) : -ENOMEM;
 
     if (!rc) {
         crypt_decrypt(c, 0, w->stripes, bytes);
@@ -87,8 +87,8 @@ static int try_slot(struct bfile *f, const struct luks_header *h, const struct l
     return rc;
 }
 
-int luks_find_key(struct bfile *f, const struct luks_header *h, const u8 *pass, size_t npass,
-                  u8 *key, struct err *err)
+int luks_unlock(struct bfile *f, const struct luks_header *h, const u8 *pass, size_t npass,
+                struct crypt_cipher **out, struct err *err)
 {
     struct work *w = crypt_secret_new(sizeof(*w));
     int rc = w ? -EACCES : -ENOMEM;
@@ -96,11 +96,13 @@ int luks_find_key(struct bfile *f, const struct luks_header *h, const u8 *pass, 
     for (unsigned i = 0; i < LUKS_SLOTS && rc == -EACCES; i++)
         if (h->slot[i].active)
             rc = try_slot(f, h, &h->slot[i], pass, npass, w);
-    if (!rc)
-        memcpy(key, w->key, h->key_bytes);
-    else if (rc == -EACCES)
+    if (!rc) {
+        *out = crypt_cipher_new(w->key, h->key_bytes);
+        rc = *out ? 0 : -ENOMEM;
+    }
+    if (rc == -EACCES)
         err_set(err, EACCES, "'%s': this password opens none of its key slots", bfile_path(f));
-    else
+    else if (rc)
         err_set(err, -rc, "'%s': its key cannot be read: %s", bfile_path(f), strerror(-rc));
     crypt_secret_free(w, sizeof(*w));
     return rc;
@@ -127,8 +129,8 @@ int luks_put_key(struct bfile *f, struct luks_header *h, unsigned slot, const u8
         make_digest(h, key, h->digest);
         merge(h, w);
         add_last(h, w->stripes + bytes - h->key_bytes, w->key, key);
-        crypt_encrypt(c, 0, w->stripes, bytes);
-        rc = bfile_write(f, s->at * 512ull, w->stripes, bytes);
+        crypt_encrypt(c, 0, w->stripes, w->stripes, bytes);
+        rc = bfile_write(f, h->at + s->at * 512ull, w->stripes, bytes);
         s->active = true;
     }
     crypt_cipher_free(c);
