@@ -150,8 +150,10 @@ int img_open_by(const struct img_args *a, struct block_node **out, const char *p
         if (rc)
             node_close(*out);
     }
-    if (rc)
+    if (rc) {
+        *out = NULL;
         img_error(a, &err);
+    }
     return rc;
 }
 
@@ -226,6 +228,7 @@ int img_open_source(struct img_args *a, struct block_node **out, const char *pat
     if (rc) {
         img_error(a, &err);
         node_close(*out);
+        *out = NULL;
     }
     return rc;
 }

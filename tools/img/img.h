@@ -49,7 +49,8 @@ bool img_parse(struct img_args *a, int argc, char **argv, const char *shorts, bo
 bool img_json(const struct img_args *a);
 void img_error(const struct img_args *a, const struct err *err);
 void img_complain(const struct img_args *a, const char *fmt, ...) printf_like(2, 3);
-/* Opens or says why not; what is encrypted, with the password of --key-file, or of `key_file`. */
+/* Opens or says why not, and *out is NULL then; what is encrypted, with the password of --key-file,
+ * or of `key_file`. */
 must_check int img_open(const struct img_args *a, struct block_node **out, const char *path,
                         const char *format, unsigned flags);
 must_check int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
