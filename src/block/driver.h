@@ -25,12 +25,12 @@ struct block_extent {
     const char *path; /* NULL: the node's own */
 };
 
-#define INFO_ITEMS 16u
+#define INFO_ITEMS 24u
 #define BLOCK_ID   16u
 
 /* Something a format says of an image. */
 struct block_info_item {
-    char name[24]; /* as JSON has it: "refcount-bits" */
+    char name[24]; /* as JSON has it: "refcount-bits", "encrypt.uuid" */
     enum { INFO_TEXT, INFO_BOOL, INFO_NUMBER } kind;
     u64 number;
     char text[64];

@@ -3,9 +3,13 @@
  * Images of one format, IMAGE_FORMAT, each with a program of its own: the first byte says how it is
  * opened, the second what is done, the rest is the file. Whatever is in it, nothing may be touched
  * out of range, and nothing may take more than the file's limits.
+ *
+ * Of the first byte 80h: read only; 40h: to be repaired; 20h: 3 MiB long, with zeros at its end,
+ * where LUKS' keys may be; 10h: checksums are left as they are.
  */
 #include "block/file.h"
 #include "block/format.h"
+#include "block/formats/qcow2.h"
 #include "image_vhdx.h"
 
 #include <errno.h>
@@ -16,6 +20,7 @@
 
 #define FILE_MAX (64 * MiB)
 #define STEPS    64u
+#define LONG     (3 * MiB)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -93,15 +98,25 @@ static void change(struct block_node *n, u8 what)
         (void)!n->ops->write_compressed(n, 0, buf, min_u64(n->size, 512));
 }
 
-static int make_file(const u8 *data, size_t size, bool right_sums)
+/* Without the seconds that it takes to find a key: some other one. */
+static void open_lock(struct block_node *n)
+{
+    static const u8 key[64] = {1};
+
+    if (!strcmp(IMAGE_FORMAT, "qcow2") && n->encrypted)
+        q2_of(n)->cipher = crypt_cipher_new(key, q2_of(n)->luks.key_bytes);
+}
+
+static int make_file(const u8 *data, size_t size, u8 how)
 {
     int fd = memfd_create("image", MFD_CLOEXEC);
 
     BUG_ON(fd < 0);
     if (!strcmp(IMAGE_FORMAT, "vhdx"))
-        lay_out_vhdx(fd, data, size, right_sums);
+        lay_out_vhdx(fd, data, size, !(how & 0x10));
     else
         BUG_ON(write(fd, data, size) != (ssize_t)size);
+    BUG_ON((how & 0x20) && size < LONG && ftruncate(fd, LONG));
     return fd;
 }
 
@@ -115,13 +130,14 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
     if (size < 2 || size > 4 * MiB)
         return 0;
     flags |= data[0] & 0x80 ? OPEN_READ_ONLY : data[0] & 0x40 ? OPEN_FOR_REPAIR : 0;
-    if (bfile_from_fd(&f, make_file(data + 2, size - 2, !(data[0] & 0x10)), "/nowhere/image",
+    if (bfile_from_fd(&f, make_file(data + 2, size - 2, data[0]), "/nowhere/image",
                       flags & OPEN_READ_ONLY, &err))
         return 0;
     bfile_set_hook(f, limit, NULL);
     if (block_node_open(&n, f, IMAGE_FORMAT, flags, &err))
         return 0;
     look(n);
+    open_lock(n);
     if (n->ops->check && (flags & OPEN_FOR_REPAIR)) {
         struct block_check check = {.report = ignore};
         (void)!n->ops->check(n, CHECK_FIX_LEAKS | CHECK_FIX_ERRORS, &check, &err);

@@ -22,6 +22,7 @@
 #define BLOCKS  2048u /* units of the disk */
 #define THREADS 3u
 #define RUN_MAX 24u
+#define KEY     "/proc/version" /* a password: some text that stays what it is */
 
 /* Shared by the process that is killed and the one that looks. */
 struct journal {
@@ -102,7 +103,8 @@ static void *writer(void *opaque)
 
 /* The kinds of images that take turns. */
 static const struct kind {
-    const char *format, *options[4]; /* key, value, … */
+    const char *format, *options[8]; /* key, value, … */
+    const char *key;                 /* file with the password; NULL: not encrypted */
     const char *check;               /* what qemu-img is to say of it; NULL: it cannot */
     bool begun, snapshot;            /* half of it is written before; … and shared */
     bool repair;                     /* before it can be written again */
@@ -125,6 +127,14 @@ static const struct kind {
     {"qcow2", {"cluster_size", "4k"}, .check = "check -q", .begun = true, .snapshot = true},
     {"qcow", {NULL}, .check = "info", .begun = true},
     {"qcow2", {"cluster_size", "8k"}, .check = "check -q", .begun = true, .copies = true},
+    {"qcow2",
+     {"cluster_size", "8k", "encrypt.format", "luks", "encrypt.iter-time", "1", "encrypt.key-file",
+      KEY},
+     .key = KEY,
+     .check =
+         "check -q --object secret,id=key,file=" KEY " --image-opts encrypt.key-secret=key,driver=",
+     .begun = true,
+     .snapshot = true},
 };
 
 static struct block_node *open_image(const char *path, const struct kind *kind, unsigned flags)
@@ -132,7 +142,8 @@ static struct block_node *open_image(const char *path, const struct kind *kind, 
     struct block_node *n;
     struct err err;
 
-    if (block_chain_open(&n, path, kind->format, NULL, flags, &err)) {
+    if (block_chain_open(&n, path, kind->format, NULL, flags, &err) ||
+        block_unlock(n, kind->key, &err)) {
         fprintf(stderr, "%s\n", err.text);
         exit(1);
     }
@@ -208,8 +219,9 @@ static int ask_qemu(const char *path, const struct kind *kind)
 
     snprintf(command, sizeof(command),
              "! command -v qemu-img >/dev/null || { cp --sparse=always %s %s.copy && "
-             "qemu-img %s -f %s %s.copy >/dev/null 2>&1; r=$?; rm -f %s.copy; exit $r; }",
-             path, path, kind->check, kind->format, path, path);
+             "qemu-img %s%s%s%s%s.copy >/dev/null 2>&1; r=$?; rm -f %s.copy; exit $r; }",
+             path, path, kind->check, kind->key ? "" : " -f ", kind->format,
+             kind->key ? ",file.filename=" : " ", path, path);
     status = system(command);
     if (WIFEXITED(status) && (!WEXITSTATUS(status) || WEXITSTATUS(status) == 3))
         return 0;
@@ -252,7 +264,7 @@ static void create(const char *path, const struct kind *kind, const char *backin
     struct format_options o = {0};
     struct err err;
 
-    for (unsigned i = 0; i < 4 && kind->options[i]; i += 2)
+    for (unsigned i = 0; i < ARRAY_SIZE(kind->options) && kind->options[i]; i += 2)
         if (format_options_add(&o, kind->options[i], kind->options[i + 1], &err))
             abort();
     if (format_find(kind->format)

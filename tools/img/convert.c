@@ -50,6 +50,8 @@ static int open_target(struct img_args *a, struct conversion *v, unsigned flags)
 {
     const char *key_file = format_option(&a->o, "key-file");
 
+    if (!key_file)
+        key_file = format_option(&a->o, "encrypt.key-file");
     return img_open_by(a, &v->dst, v->out, v->format->name, flags,
                        key_file ? key_file : a->opt[OPT_KEY_FILE]);
 }
@@ -134,8 +136,9 @@ static int copy_all(struct img_args *a, struct conversion *v)
             c.stop = in_chain(v->src[i], v->out, v->backing);
         if (v->backing && !c.stop)
             c.dst_zero = false;
-        if (c.compress && !v->dst->ops->write_compressed)
-            rc = err_set(&err, ENOTSUP, "format %s cannot compress", v->format->name);
+        if (c.compress && (v->dst->encrypted || !v->dst->ops->write_compressed))
+            rc = err_set(&err, ENOTSUP, "format %s cannot compress%s", v->format->name,
+                         v->dst->encrypted ? " what it encrypts" : "");
         if (!rc)
             rc = copy_run(&c, &err);
     }

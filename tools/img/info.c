@@ -38,22 +38,40 @@ void img_print_snapshots(const struct block_snapshot *s, unsigned n)
     }
 }
 
+/* Of "encrypt.uuid" the 7 that name the group; 0: it is in none. */
+static size_t group_of(const struct block_info_item *item)
+{
+    const char *dot = strchr(item->name, '.');
+
+    return dot ? (size_t)(dot - item->name) : 0;
+}
+
+/* One item; the first of a group says its name. */
+static void print_item(const struct block_info_item *item, bool first)
+{
+    size_t group = group_of(item);
+    char name[sizeof(item->name)];
+
+    if (group && first)
+        printf("    %.*s:\n", (int)group, item->name);
+    snprintf(name, sizeof(name), "%s", item->name + (group ? group + 1 : 0));
+    for (char *c = name; *c; c++)
+        *c = *c == '-' ? ' ' : *c;
+    printf("%s%s: ", group ? "        " : "    ", name);
+    if (item->kind == INFO_TEXT)
+        printf("%s\n", item->text);
+    else if (item->kind == INFO_BOOL)
+        printf("%s\n", item->number ? "true" : "false");
+    else
+        printf("%" PRIu64 "\n", item->number);
+}
+
 static void print_items(const struct block_info *info, const struct block_bitmap_info *b,
                         unsigned n)
 {
     printf("Format specific information:\n");
-    for (unsigned i = 0; i < info->items; i++) {
-        const struct block_info_item *item = &info->item[i];
-        char name[sizeof(item->name)];
-        for (unsigned c = 0; c < sizeof(name); c++)
-            name[c] = item->name[c] == '-' ? ' ' : item->name[c];
-        if (item->kind == INFO_TEXT)
-            printf("    %s: %s\n", name, item->text);
-        else if (item->kind == INFO_BOOL)
-            printf("    %s: %s\n", name, item->number ? "true" : "false");
-        else
-            printf("    %s: %" PRIu64 "\n", name, item->number);
-    }
+    for (unsigned i = 0; i < info->items; i++)
+        print_item(&info->item[i], !i || !group_of(&info->item[i - 1]));
     if (n)
         printf("    bitmaps:\n");
     for (unsigned i = 0; i < n; i++) {
@@ -100,6 +118,8 @@ static void print_human(struct block_node *n)
     printf("image: %s\nfile format: %s\nvirtual size: %s (%" PRIu64 " bytes)\ndisk size: %s\n",
            bfile_path(n->file), n->format->name, img_bytes(n->size, a, sizeof(a)), n->size,
            img_bytes(bfile_allocated(n->file), b, sizeof(b)));
+    if (n->encrypted)
+        printf("encrypted: yes\n");
     if (f.info.dirty)
         printf("cleanly shut down: no\n");
     if (f.info.cluster)
@@ -164,17 +184,29 @@ static json_t *bitmaps_json(const struct facts *f)
     return list;
 }
 
+static void add_item(json_t *data, const struct block_info_item *item)
+{
+    size_t group = group_of(item);
+    const char *name = item->name;
+
+    if (group) {
+        if (!json_object_getn(data, name, group))
+            json_object_setn_new(data, name, group, json_object());
+        data = json_object_getn(data, name, group);
+        name += group + 1;
+    }
+    json_object_set_new(data, name,
+                        item->kind == INFO_TEXT   ? text_of(item->text)
+                        : item->kind == INFO_BOOL ? json_boolean(item->number)
+                                                  : json_integer((json_int_t)item->number));
+}
+
 static json_t *specific_json(const struct block_node *n, const struct facts *f)
 {
     json_t *data = json_object();
 
-    for (unsigned i = 0; i < f->info.items; i++) {
-        const struct block_info_item *item = &f->info.item[i];
-        json_object_set_new(data, item->name,
-                            item->kind == INFO_TEXT   ? text_of(item->text)
-                            : item->kind == INFO_BOOL ? json_boolean(item->number)
-                                                      : json_integer((json_int_t)item->number));
-    }
+    for (unsigned i = 0; i < f->info.items; i++)
+        add_item(data, &f->info.item[i]);
     if (f->bitmaps)
         json_object_set_new(data, "bitmaps", bitmaps_json(f));
     return json_pack("{s:s, s:o}", "type", n->format->name, "data", data);
@@ -189,6 +221,8 @@ static json_t *node_json(struct block_node *n)
     o = json_pack("{s:I, s:o, s:s, s:I, s:b}", "virtual-size", (json_int_t)n->size, "filename",
                   text_of(bfile_path(n->file)), "format", n->format->name, "actual-size",
                   (json_int_t)bfile_allocated(n->file), "dirty-flag", (int)f.info.dirty);
+    if (n->encrypted)
+        json_object_set_new(o, "encrypted", json_true());
     if (f.info.cluster)
         json_object_set_new(o, "cluster-size", json_integer((json_int_t)f.info.cluster));
     if (n->backing_name) {
@@ -244,6 +278,7 @@ struct map_line {
     u64 start, len;
     struct block_extent e;
     const char *path;
+    const char *kept; /* how, where it is not as it is in the file */
     unsigned depth;
     bool any;
 };
@@ -263,7 +298,7 @@ static void print_line(const struct img_args *a, const struct map_line *l, bool 
         return;
     if (!img_json(a)) {
         if (data && !zero && !(l->e.flags & EXTENT_OFFSET))
-            printf("%#-16" PRIx64 "%#-16" PRIx64 "%-16s%s\n", l->start, l->len, "compressed",
+            printf("%#-16" PRIx64 "%#-16" PRIx64 "%-16s%s\n", l->start, l->len, l->kept,
                    l->path ? l->path : "");
         else if (data && !zero)
             printf("%#-16" PRIx64 "%#-16" PRIx64 "%#-16" PRIx64 "%s\n", l->start, l->len, l->e.host,
@@ -279,6 +314,11 @@ static void print_line(const struct img_args *a, const struct map_line *l, bool 
         printf(", \"offset\": %" PRIu64, l->e.host);
     putchar('}');
     *first = false;
+}
+
+static const char *how_kept(const struct block_node *in, const struct block_extent *e)
+{
+    return in && in->encrypted && !(e->flags & EXTENT_COMPRESSED) ? "encrypted" : "compressed";
 }
 
 static int map_range(const struct img_args *a, struct block_node *n, u64 off, u64 end)
@@ -301,7 +341,7 @@ static int map_range(const struct img_args *a, struct block_node *n, u64 off, u6
         path = e.path ? e.path : in ? bfile_path(in->file) : NULL;
         if (!continues(&l, &e, path, depth)) {
             print_line(a, &l, &first);
-            l = (struct map_line){off, 0, e, path, depth, true};
+            l = (struct map_line){off, 0, e, path, how_kept(in, &e), depth, true};
         }
         l.len += e.len;
         off += e.len;

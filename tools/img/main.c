@@ -30,7 +30,7 @@ static const struct {
     {"map", "f:U", "[--output json] [--start-offset N] [--max-length N] FILE", img_map, false},
     {"measure", "O:o:f:l:U", "[-O FORMAT] [-o OPTIONS] --size SIZE | FILE", img_measure, false},
     {"rebase", "Uqf:t:T:pub:F:", "[-u] -b BACKING [-F FORMAT] FILE", img_rebase, true},
-    {"resize", "f:q", "[--shrink] [--preallocation MODE] FILE [+|-]SIZE", img_resize, false},
+    {"resize", "f:q", "[--shrink] [--preallocation MODE] FILE [+|-]SIZE", img_resize, true},
     {"snapshot", "Uqla:c:d:f:", "-l | -c NAME | -a NAME | -d NAME  FILE", img_snapshot, false},
 };
 

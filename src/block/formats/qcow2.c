@@ -73,6 +73,8 @@ static int check_tables(struct qcow2 *q, struct err *err)
         rc = know(q, q->rt_offset, q->rt_clusters, "the refcount table", err);
     if (!rc && q->l1_size)
         rc = know(q, q->l1_offset, q2_clusters(q, (u64)q->l1_size * 8), "the level 1 table", err);
+    if (!rc && q->node.encrypted)
+        rc = know(q, q->luks.at, q2_clusters(q, q->luks_bytes), "the encryption header", err);
     for (u32 i = 0; i < q->rt_size && !rc; i++)
         if (q->rt[i])
             rc = know(q, q->rt[i], 1, "a refcount block", err);
@@ -132,10 +134,10 @@ static int open_data_file(struct qcow2 *q, struct err *err)
     int rc;
 
     q->data = q->file;
-    if (!(q->incompat & Q2_INCOMPAT_DATA_FILE)) {
+    if (!(q->incompat & Q2_INCOMPAT_DATA_FILE) || q->node.encrypted) /* nothing raw is in it */
         q->autoclear &= ~Q2_AUTOCLEAR_RAW;
+    if (!(q->incompat & Q2_INCOMPAT_DATA_FILE))
         return 0;
-    }
     if (!name)
         return err_set(err, EINVAL,
                        "'%s': qcow2: its data is in another file, which it does not "
@@ -202,9 +204,11 @@ static void dispose(struct qcow2 *q)
     free(q->l1);
     free(q->rt);
     free(q->free);
+    crypt_cipher_free(q->cipher);
     if (q->data != q->file)
         bfile_close(q->data);
     bfile_close(q->file);
+    pthread_mutex_destroy(&q->sectors.parts);
     pthread_rwlock_destroy(&q->io);
     pthread_mutex_destroy(&q->meta);
     q2_codecs_dispose(&q->codecs);
@@ -246,6 +250,10 @@ static void q2_info(struct block_node *n, struct block_info *info)
     if (q->version >= 3)
         info_bool(info, "lazy-refcounts", q->compat & Q2_COMPAT_LAZY);
     info_number(info, "refcount-bits", 1u << q->ref_order);
+    if (n->encrypted) {
+        info_text(info, "encrypt.format", "luks");
+        luks_describe(&q->luks, "encrypt.", info);
+    }
     if (q->version < 3)
         return;
     info_bool(info, "corrupt", q->incompat & Q2_INCOMPAT_CORRUPT);
@@ -306,6 +314,7 @@ static const struct block_driver q2_driver = {
     .status = q2_status,
     .write_compressed = q2_write_compressed,
     .info = q2_info,
+    .unlock = q2_unlock,
     .resize = q2_resize,
     .check = q2_check,
     .set_backing = q2_set_backing,
@@ -336,6 +345,7 @@ int q2_open(struct block_node **out, struct bfile *file, unsigned flags, struct 
     q->flags = flags;
     pthread_rwlock_init(&q->io, NULL);
     pthread_mutex_init(&q->meta, NULL);
+    pthread_mutex_init(&q->sectors.parts, NULL);
     q2_codecs_init(&q->codecs);
     pthread_cond_init(&q->linked, NULL);
     rc = read_all(q, err);

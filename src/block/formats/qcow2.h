@@ -12,6 +12,8 @@
 #pragma once
 #include "block/format.h"
 #include "block/formats/qcow2_codec.h"
+#include "block/luks/luks.h"
+#include "block/luks/sectors.h"
 
 #include <pthread.h>
 
@@ -158,11 +160,22 @@ struct qcow2 {
     _Atomic bool begun;    /* it is being written to, and says so */
 
     struct q2_codecs codecs;
+
+    /* Of an image that is encrypted. */
+    struct luks_header luks;
+    u64 luks_bytes;              /* of the clusters that it is in */
+    struct crypt_cipher *cipher; /* NULL: locked */
+    struct sectors sectors;
 };
 
 static inline struct qcow2 *q2_of(struct block_node *n)
 {
     return container_of(n, struct qcow2, node);
+}
+
+static inline bool q2_is_locked(const struct qcow2 *q)
+{
+    return q->node.encrypted && !q->cipher;
 }
 
 static inline u64 q2_start(const struct qcow2 *q, u64 off)
@@ -273,7 +286,7 @@ int q2_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned c
 int q2_zero(struct block_node *n, u64 off, u64 len);
 int q2_discard(struct block_node *n, u64 off, u64 len);
 int q2_status(struct block_node *n, u64 off, u64 len, struct block_extent *out);
-/* `io` held shared by the caller. */
+/* `io` held shared by the caller; of an encrypted image, which is not locked, whole sectors. */
 must_check int q2_read_range(struct qcow2 *q, u64 off, u8 *buf, u64 len);
 must_check int q2_write_range(struct qcow2 *q, u64 off, const u8 *buf, u64 len);
 /* Waits until no allocation of these guest clusters is under way; true if it had to, and then
@@ -291,6 +304,19 @@ void q2_end(struct qcow2 *q);
 int q2_write_compressed(struct block_node *n, u64 off, const u8 *buf, u64 len);
 must_check int q2_read_compressed(struct qcow2 *q, u64 entry, u64 skip, u8 *buf, u64 len);
 
+/* qcow2_crypt.c */
+/* Once the header's extensions are read: its method of encryption, and LUKS' header. */
+must_check int q2_crypt_read(struct qcow2 *q, u32 method, struct err *err);
+/* A new LUKS header at `off`, which is a cluster's; `node.encrypted` and the extension are set. */
+must_check int q2_crypt_create(struct qcow2 *q, struct luks_new *l, u64 off);
+u32 q2_crypt_method(const struct qcow2 *q); /* as the header has it */
+int q2_unlock(struct block_node *n, const u8 *pass, size_t len, struct err *err);
+/* As q2_write_range, of any bytes. */
+must_check int q2_write_bytes(struct qcow2 *q, u64 off, const u8 *buf, u64 len);
+/* Of the file with the data: as it reads without encryption. Pieces of whole sectors with it. */
+must_check int q2_data_read(struct qcow2 *q, u64 host, const struct iovec *iov, unsigned n);
+must_check int q2_data_write(struct qcow2 *q, u64 host, const struct iovec *iov, unsigned n);
+
 /* qcow2_check.c */
 int q2_check(struct block_node *n, unsigned fix, struct block_check *result, struct err *err);
 
@@ -298,6 +324,8 @@ int q2_check(struct block_node *n, unsigned fix, struct block_check *result, str
 int q2_resize(struct block_node *n, u64 size, enum block_prealloc how, struct err *err);
 must_check int q2_preallocate(struct qcow2 *q, u64 from, u64 to, enum block_prealloc how);
 must_check int q2_grow_l1(struct qcow2 *q, u64 entries);
+/* The disk's size, and the level 1 table with its place, in the header at once. */
+must_check int q2_write_header_l1(struct qcow2 *q, u64 size, u64 entries, u64 off);
 
 /* qcow2_snapshot.c */
 must_check int q2_snapshots_read(struct qcow2 *q, struct err *err);

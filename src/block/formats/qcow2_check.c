@@ -308,6 +308,8 @@ int q2_count_all(struct q2_checker *c, bool refcount_tables)
         rc = count_range(c, q->l1_offset, max_u64(1, (u64)q->l1_size * 8), 1, "level 1 table");
     if (!rc)
         rc = count_range(c, q->snap_offset, q->snap_bytes, 1, "snapshot table");
+    if (!rc && q->node.encrypted)
+        rc = count_range(c, q->luks.at, q->luks_bytes, 1, "encryption header");
     if (!rc)
         rc = check_l1(c, q->l1, q->l1_size, true);
     for (unsigned i = 0; i < q->snaps && !rc; i++)

@@ -91,7 +91,7 @@ int q2_write_compressed(struct block_node *n, u64 off, const u8 *buf, u64 len)
     u64 bytes = 0;
     int rc;
 
-    if (q->data != q->file || (off & (q->cluster - 1)) || len > q->cluster)
+    if (n->encrypted || q->data != q->file || (off & (q->cluster - 1)) || len > q->cluster)
         return -ENOTSUP;
     rc = q2_begin(q);
     if (rc)

@@ -14,6 +14,11 @@ const struct format_key q2_keys[] = {
     {"compression_type", "of compressed clusters: zlib or zstd"},
     {"data_file", "a file for the data, beside this one, which then has only tables"},
     {"data_file_raw", "the data file can be read as a raw image: on or off"},
+    {"encrypt.format", "luks: the data is encrypted; the options below are LUKS'"},
+    {"encrypt.key-file", "a file with the password: all bytes of it"},
+    {"encrypt.cipher-alg", "aes-256 or aes-128"},
+    {"encrypt.hash-alg", "sha256, sha512 or sha1"},
+    {"encrypt.iter-time", "milliseconds that it takes to try a password; 2000 if not given"},
     {"extended_l2", "clusters are allocated in 32 parts: on or off"},
     {"lazy_refcounts", "others may write reference counts late: on or off"},
     {"preallocation", "off, metadata, falloc (room is reserved), full (zeros are written)"},
@@ -23,7 +28,8 @@ const struct format_key q2_keys[] = {
 
 struct layout {
     struct qcow2 q; /* geometry and header only */
-    u64 blocks, l1_clusters;
+    u64 blocks, l1_clusters, luks_clusters;
+    struct luks_new luks; /* if luks_clusters */
     enum block_prealloc how;
     const char *data_file;
 };
@@ -95,6 +101,29 @@ static int read_features(struct layout *l, const struct format_options *o, struc
     return 0;
 }
 
+static int read_encryption(struct layout *l, const struct format_options *o, struct err *err)
+{
+    static const char prefix[] = "encrypt.";
+    const char *format = format_option(o, "encrypt.format");
+    int rc;
+
+    for (unsigned i = 0; o && i < o->n && !format; i++)
+        if (!strncmp(o->pair[i].key, prefix, strlen(prefix)))
+            return err_set(err, EINVAL, "%s needs encrypt.format=luks", o->pair[i].key);
+    if (!format)
+        return 0;
+    if (strcmp(format, "luks"))
+        return err_set(err, EINVAL, "encrypt.format=%.20s: there is luks", format);
+    if (l->q.autoclear & Q2_AUTOCLEAR_RAW)
+        return err_set(err, EINVAL, "data_file_raw and encryption exclude each other");
+    if (l->q.version < 3 && l->how != PREALLOC_OFF)
+        return err_set(err, EINVAL, "preallocation with encryption needs compat=1.1");
+    rc = luks_plan(&l->luks, o, prefix, err);
+    if (!rc)
+        l->luks_clusters = q2_clusters(&l->q, luks_bytes(&l->luks));
+    return rc;
+}
+
 /* Counts of `used` clusters and of the table and blocks themselves. */
 static void size_refcounts(const struct qcow2 *q, u64 used, u64 *blocks, u64 *table)
 {
@@ -121,6 +150,9 @@ static int plan(struct layout *l, u64 size, const struct format_options *o, stru
     if (rc)
         return rc;
     q2_geometry(q);
+    rc = read_encryption(l, o, err);
+    if (rc)
+        return rc;
     q->header_length = q->version < 3 ? 72 : 112;
     q->node.size = align_up(size, BLOCK_SECTOR);
     per = q->cluster << q->l2_bits;
@@ -130,7 +162,7 @@ static int plan(struct layout *l, u64 size, const struct format_options *o, stru
                        (unsigned long long)q->cluster);
     q->l1_size = (u32)entries;
     l->l1_clusters = max_u64(1, q2_clusters(q, entries * 8));
-    size_refcounts(q, 1 + l->l1_clusters, &l->blocks, &table);
+    size_refcounts(q, 1 + l->l1_clusters + l->luks_clusters, &l->blocks, &table);
     q->rt_clusters = (u32)table;
     q->rt_offset = q->cluster;
     q->l1_offset = (1 + table + l->blocks) * q->cluster;
@@ -140,7 +172,7 @@ static int plan(struct layout *l, u64 size, const struct format_options *o, stru
 static int write_refcounts(struct layout *l)
 {
     struct qcow2 *q = &l->q;
-    u64 used = 1 + q->rt_clusters + l->blocks + l->l1_clusters, first = 1 + q->rt_clusters;
+    u64 first = 1 + q->rt_clusters, used = first + l->blocks + l->l1_clusters + l->luks_clusters;
     u8 *buf = calloc(1, q->cluster);
     int rc = buf ? 0 : -ENOMEM;
 
@@ -162,6 +194,7 @@ static int write_refcounts(struct layout *l)
 static int fill(struct layout *l, const char *backing, const char *backing_format, struct err *err)
 {
     struct qcow2 *q = &l->q;
+    u64 luks = q->l1_offset + l->l1_clusters * q->cluster;
     u8 *h = calloc(1, q->cluster);
     int rc = h ? 0 : -ENOMEM;
 
@@ -172,9 +205,11 @@ static int fill(struct layout *l, const char *backing, const char *backing_forma
     if (!rc && l->data_file)
         rc = q2_ext_set(q, Q2_EXT_DATA_FILE, l->data_file, (u32)strlen(l->data_file));
     if (!rc) /* a device is not empty */
-        rc = bfile_zero(q->file, 0, q->l1_offset + l->l1_clusters * q->cluster);
+        rc = bfile_zero(q->file, 0, luks + l->luks_clusters * q->cluster);
     if (!rc)
         rc = write_refcounts(l);
+    if (!rc && l->luks_clusters)
+        rc = q2_crypt_create(q, &l->luks, luks);
     if (rc)
         err_set(err, -rc, "'%s' cannot be written: %s", bfile_path(q->file), strerror(-rc));
     if (!rc)
@@ -236,14 +271,16 @@ int q2_create(const char *path, u64 size, const char *backing, const char *backi
         rc = err_set(err, EINVAL, "a raw data file and a backing file exclude each other");
     if (!rc && l.how != PREALLOC_OFF && backing)
         rc = err_set(err, EINVAL, "preallocation would hide the backing file");
+    if (!rc && l.luks_clusters)
+        rc = luks_read_key(&l.luks, err);
     if (!rc && l.data_file)
         rc = make_data_file(&l, path, err);
     if (!rc)
         rc = bfile_open(&l.q.file, path, BFILE_CREATE, err);
-    if (rc)
-        return rc;
-    rc = fill(&l, backing, backing_format, err);
+    if (!rc)
+        rc = fill(&l, backing, backing_format, err);
     bfile_close(l.q.file);
+    luks_forget(&l.luks);
     if (!rc && l.how != PREALLOC_OFF)
         rc = preallocate(path, l.how, err);
     return rc;
@@ -259,7 +296,8 @@ int q2_measure(u64 size, u64 data, const struct format_options *options, u64 *re
     if (rc)
         return rc;
     clusters = q2_clusters(&l.q, l.q.node.size);
-    meta = 1 + l.l1_clusters + (clusters >> l.q.l2_bits) + !!(clusters & (BIT64(l.q.l2_bits) - 1));
+    meta = 1 + l.l1_clusters + l.luks_clusters + (clusters >> l.q.l2_bits) +
+           !!(clusters & (BIT64(l.q.l2_bits) - 1));
     size_refcounts(&l.q, clusters + meta, &blocks, &table);
     meta = (meta + blocks + table) * l.q.cluster;
     *full = meta + l.q.node.size;

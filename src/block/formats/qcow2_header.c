@@ -155,11 +155,8 @@ static int read_backing_name(struct qcow2 *q, const u8 *h, u64 end, struct err *
     return 0;
 }
 
-static int check_features(struct qcow2 *q, const u8 *h, struct err *err)
+static int check_features(struct qcow2 *q, struct err *err)
 {
-    if (be32(h + 32))
-        return err_set(err, ENOTSUP, "'%s': qcow2: encrypted images are not supported",
-                       bfile_path(q->file));
     if (q->incompat & ~Q2_INCOMPAT_KNOWN)
         return unknown_features(q, q->incompat & ~Q2_INCOMPAT_KNOWN, err);
     if ((q->incompat & Q2_INCOMPAT_CORRUPT) && !(q->flags & (OPEN_READ_ONLY | OPEN_FOR_REPAIR)))
@@ -225,9 +222,11 @@ int q2_read_header(struct qcow2 *q, struct err *err)
         rc =
             read_extensions(q, h, be64(h + 8) ? min_u64(be64(h + 8), q->cluster) : q->cluster, err);
     if (!rc)
-        rc = check_features(q, h, err);
+        rc = check_features(q, err);
     if (!rc)
         rc = read_fields(q, h, err);
+    if (!rc)
+        rc = q2_crypt_read(q, be32(h + 32), err);
     if (!rc)
         rc = read_backing_name(q, h, q->cluster, err);
     free(h);
@@ -263,6 +262,7 @@ static void put_fields(struct qcow2 *q, u8 *h)
     put_be32(h + 4, q->version);
     put_be32(h + 20, q->cluster_bits);
     put_be64(h + 24, q->node.size);
+    put_be32(h + 32, q2_crypt_method(q));
     put_be32(h + 36, q->l1_size);
     put_be64(h + 40, q->l1_offset);
     put_be64(h + 48, q->rt_offset);

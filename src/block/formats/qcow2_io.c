@@ -40,7 +40,7 @@ static int read_run(struct qcow2 *q, const struct q2_map *m, u64 off, const stru
                     unsigned n)
 {
     if (m->type == Q2_NORMAL)
-        return bfile_readv(q->data, m->host, iov, n);
+        return q2_data_read(q, m->host, iov, n);
     if (m->type == Q2_PACKED)
         return read_packed(q, m, off, iov, n);
     if (m->type == Q2_UNALLOCATED && is_backed(q, off))
@@ -75,20 +75,29 @@ int q2_read_range(struct qcow2 *q, u64 off, u8 *buf, u64 len)
     return read_range(q, off, &(struct iovec){buf, len}, len);
 }
 
-int q2_readv(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+/* Of an encrypted image into one piece. */
+static int read_pieces(struct qcow2 *q, u64 off, const struct iovec *iov, unsigned count)
 {
-    struct qcow2 *q = q2_of(n);
-    int rc;
+    int rc = -EACCES;
 
+    if (q2_is_locked(q))
+        return rc;
     pthread_rwlock_rdlock(&q->io);
-    rc = read_range(q, off, iov, iov_bytes(iov, count));
+    rc = q->node.encrypted ? sectors_read(&q->sectors, off, iov->iov_base, iov->iov_len)
+                           : read_range(q, off, iov, iov_bytes(iov, count));
     pthread_rwlock_unlock(&q->io);
     return rc;
 }
 
+int q2_readv(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+{
+    return n->encrypted ? node_move_pieces(n, false, off, iov, count)
+                        : read_pieces(q2_of(n), off, iov, count);
+}
+
 int q2_read(struct block_node *n, u64 off, u8 *buf, u64 len)
 {
-    return q2_readv(n, off, &(struct iovec){buf, len}, 1);
+    return read_pieces(q2_of(n), off, &(struct iovec){buf, len}, 1);
 }
 
 static int read_run_now(struct qcow2 *q, const struct q2_map *m, u64 off, const struct iovec *iov,
@@ -114,7 +123,7 @@ int q2_read_now(struct block_node *n, u64 off, const struct iovec *iov, unsigned
     struct q2_map m;
     int rc = -EAGAIN;
 
-    if (pthread_rwlock_tryrdlock(&q->io))
+    if (n->encrypted || pthread_rwlock_tryrdlock(&q->io))
         return rc;
     if (!pthread_mutex_trylock(&q->meta)) {
         if (q2_l2_in_memory(q, off))
@@ -128,6 +137,8 @@ int q2_read_now(struct block_node *n, u64 off, const struct iovec *iov, unsigned
 
 static void describe(const struct qcow2 *q, const struct q2_map *m, struct block_extent *out)
 {
+    unsigned as_it_is = q->node.encrypted ? 0 : EXTENT_OFFSET;
+
     out->len = m->len;
     out->host = m->host;
     out->path = bfile_path(q->data);
@@ -139,10 +150,10 @@ static void describe(const struct qcow2 *q, const struct q2_map *m, struct block
         out->flags = EXTENT_ALLOCATED | EXTENT_ZERO;
         break;
     case Q2_ZERO_ALLOC:
-        out->flags = EXTENT_ALLOCATED | EXTENT_ZERO | EXTENT_OFFSET;
+        out->flags = EXTENT_ALLOCATED | EXTENT_ZERO | as_it_is;
         break;
     case Q2_NORMAL:
-        out->flags = EXTENT_ALLOCATED | EXTENT_DATA | EXTENT_OFFSET;
+        out->flags = EXTENT_ALLOCATED | EXTENT_DATA | as_it_is;
         break;
     default:
         out->flags = EXTENT_ALLOCATED | EXTENT_DATA | EXTENT_COMPRESSED;

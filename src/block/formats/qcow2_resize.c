@@ -13,17 +13,21 @@
 /* A run of clusters that are not in the tables: takes host clusters for them. */
 static int allocate_run(struct qcow2 *q, u64 off, u64 len, u64 *end)
 {
-    u64 n = q2_clusters(q, len), host = off;
+    u64 n = q2_clusters(q, len), host = off, entry = Q2_COPIED, bitmap = UINT32_MAX;
     struct q2_table *t;
     int rc = 0;
 
+    if (q->node.encrypted) { /* zeros of the file are none of the disk */
+        entry |= q->subs == 1 ? Q2_ZERO : 0;
+        bitmap <<= 32;
+    }
     if (q->data == q->file)
         rc = q2_alloc_clusters(q, n, &host);
     if (!rc)
         rc = q2_l2_own(q, off, &t);
     for (u64 i = 0; i < n && !rc; i++)
         q2_set_entry(q, t, q2_l2_index(q, off + (i << q->cluster_bits)),
-                     (host + (i << q->cluster_bits)) | Q2_COPIED, UINT32_MAX);
+                     (host + (i << q->cluster_bits)) | entry, bitmap);
     *end = host + (n << q->cluster_bits);
     return rc;
 }
@@ -53,7 +57,7 @@ static int fill_run(struct qcow2 *q, u64 len, u64 end, enum block_prealloc how)
 int q2_preallocate(struct qcow2 *q, u64 from, u64 to, enum block_prealloc how)
 {
     u64 table = q->cluster << q->l2_bits, end;
-    int rc = 0;
+    int rc = q->node.encrypted && q->version < 3 ? -EOPNOTSUPP : 0;
 
     for (from = align_up(from, q->cluster); from < to && !rc;) {
         u64 len = min_u64(min_u64(to - from, table - (from & (table - 1))), RUN * q->cluster);
@@ -83,12 +87,12 @@ static int write_l1(struct qcow2 *q, u64 off, const u64 *l1, u64 entries)
     return rc;
 }
 
-/* Size, level 1 table and its offset, at once. */
-static int write_header_l1(struct qcow2 *q, u64 size, u64 entries, u64 off)
+int q2_write_header_l1(struct qcow2 *q, u64 size, u64 entries, u64 off)
 {
-    u8 h[24] = {0};
+    u8 h[24];
 
     put_be64(h, size);
+    put_be32(h + 8, q2_crypt_method(q));
     put_be32(h + 12, (u32)entries);
     put_be64(h + 16, off);
     return q2_write_header_fields(q, 24, h, sizeof(h));
@@ -118,7 +122,7 @@ int q2_grow_l1(struct qcow2 *q, u64 entries)
     if (!rc)
         rc = q2_flush_locked(q);
     if (!rc)
-        rc = write_header_l1(q, q->node.size, entries, off);
+        rc = q2_write_header_l1(q, q->node.size, entries, off);
     if (!rc)
         rc = bfile_flush(q->file);
     if (rc) {
@@ -181,7 +185,7 @@ static int change_size(struct qcow2 *q, u64 size, enum block_prealloc how)
     int rc = size > q->node.size ? grow(q, size, how) : shrink(q, size);
 
     if (!rc)
-        rc = write_header_l1(q, size, q->l1_size, q->l1_offset);
+        rc = q2_write_header_l1(q, size, q->l1_size, q->l1_offset);
     if (!rc)
         rc = bfile_flush(q->file);
     if (!rc)

@@ -450,14 +450,10 @@ static int switch_l1(struct qcow2 *q, u64 *l1, u32 entries, u64 off, u64 size)
     u64 old = q->l1_offset, old_n = max_u64(1, q2_clusters(q, (u64)q->l1_size * 8));
     u64 *old_l1 = q->l1;
     u32 old_size = q->l1_size;
-    u8 h[24] = {0};
     int rc = q2_flush_locked(q);
 
-    put_be64(h, size);
-    put_be32(h + 12, entries);
-    put_be64(h + 16, off);
     if (!rc)
-        rc = q2_write_header_fields(q, 24, h, sizeof(h));
+        rc = q2_write_header_l1(q, size, entries, off);
     if (!rc)
         rc = bfile_flush(q->file);
     if (rc)

@@ -151,7 +151,7 @@ static int take_clusters(struct qcow2 *q, u64 off, struct plan *p)
         return 0;
     }
     rc = q2_alloc_clusters(q, p->count, &p->base);
-    p->hole = !rc && p->base >= bfile_size(q->file);
+    p->hole = !rc && !q->node.encrypted && p->base >= bfile_size(q->file);
     return rc;
 }
 
@@ -224,7 +224,7 @@ static int write_data(struct qcow2 *q, u64 off, struct iovec *iov, unsigned n, c
     iov[-1] = (struct iovec){fill, head};
     iov[n] = (struct iovec){fill ? fill + head : NULL, tail};
     if (!rc)
-        rc = bfile_writev(q->data, p->host - head, iov - 1, n + 2);
+        rc = q2_data_write(q, p->host - head, iov - 1, n + 2);
     free(fill);
     return rc;
 }
@@ -280,8 +280,7 @@ static int write_part(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len
         return rc;
     n = iov_part(iov, *done, p.len, part + 1, PIECES, &p.len);
     *done += p.len;
-    rc = p.in_place ? bfile_writev(q->data, p.host, part + 1, n)
-                    : write_data(q, off, part + 1, n, &p);
+    rc = p.in_place ? q2_data_write(q, p.host, part + 1, n) : write_data(q, off, part + 1, n, &p);
     q->unsynced = true;
     if (p.in_place)
         return rc;
@@ -343,21 +342,28 @@ void q2_end(struct qcow2 *q)
         (void)!q2_flush(q); /* the next flush of the guest says what is wrong */
 }
 
-int q2_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+/* Of an encrypted image from one piece. */
+static int write_pieces(struct qcow2 *q, u64 off, const struct iovec *iov, unsigned count)
 {
-    struct qcow2 *q = q2_of(n);
-    int rc = q2_begin(q);
+    int rc = q2_is_locked(q) ? -EACCES : q2_begin(q);
 
     if (rc)
         return rc;
     pthread_rwlock_rdlock(&q->io);
-    rc = write_range(q, off, iov, iov_bytes(iov, count));
+    rc = q->node.encrypted ? sectors_write(&q->sectors, off, iov->iov_base, iov->iov_len)
+                           : write_range(q, off, iov, iov_bytes(iov, count));
     pthread_rwlock_unlock(&q->io);
     q2_end(q);
     return rc;
 }
 
+int q2_writev(struct block_node *n, u64 off, const struct iovec *iov, unsigned count)
+{
+    return n->encrypted ? node_move_pieces(n, true, off, iov, count)
+                        : write_pieces(q2_of(n), off, iov, count);
+}
+
 int q2_write(struct block_node *n, u64 off, const u8 *buf, u64 len)
 {
-    return q2_writev(n, off, &(struct iovec){(void *)(uintptr_t)buf, len}, 1);
+    return write_pieces(q2_of(n), off, &(struct iovec){(void *)(uintptr_t)buf, len}, 1);
 }

@@ -27,7 +27,7 @@ static int write_zeros(struct qcow2 *q, u64 off, u64 len)
         part = m.len;
         if (m.type == Q2_NORMAL || m.type == Q2_PACKED ||
             (m.type == Q2_UNALLOCATED && q2_has_backing(q)))
-            rc = q2_write_range(q, off, zeros, part);
+            rc = q2_write_bytes(q, off, zeros, part);
         off += part;
         len -= part;
     }
@@ -193,7 +193,7 @@ static int change(struct block_node *n, u64 off, u64 len, int (*how)(struct qcow
 
 int q2_zero(struct block_node *n, u64 off, u64 len)
 {
-    return change(n, off, len, zero_range);
+    return q2_is_locked(q2_of(n)) ? -EACCES : change(n, off, len, zero_range);
 }
 
 static int discard_range(struct qcow2 *q, u64 off, u64 len)

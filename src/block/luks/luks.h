@@ -40,7 +40,7 @@ struct luks_header {
 struct luks_new {
     struct luks_header h;
     u64 ms; /* that it takes to try a password */
-    const char *key_file;
+    const char *prefix, *key_file;
     u8 *pass; /* of KEY_FILE_MAX bytes; NULL: not read yet */
     size_t npass;
 };

@@ -87,12 +87,8 @@ int luks_plan(struct luks_new *l, const struct format_options *options, const ch
 {
     int rc;
 
-    *l = (struct luks_new){.key_file = option(options, prefix, "key-file")};
+    *l = (struct luks_new){.prefix = prefix, .key_file = option(options, prefix, "key-file")};
     rc = plan_numbers(l, options, prefix, err);
-    if (!rc && !l->key_file)
-        rc = err_set(err, EINVAL,
-                     "say the file with the password of the new image, as -o %skey-file=FILE",
-                     prefix);
     if (!rc)
         lay_out(&l->h);
     return rc;
@@ -105,6 +101,10 @@ u64 luks_bytes(const struct luks_new *l)
 
 int luks_read_key(struct luks_new *l, struct err *err)
 {
+    if (!l->key_file)
+        return err_set(err, EINVAL,
+                       "say the file with the password of the new image, as -o %skey-file=FILE",
+                       l->prefix);
     return key_file_read(l->key_file, &l->pass, &l->npass, err);
 }
 
