@@ -233,6 +233,7 @@ int block_copy_on_read_open(struct block_node **out, struct block_node *top, str
     }
     c->node = (struct block_node){.ops = &copying_driver, .size = top->size};
     c->top = top;
+    top->above = &c->node;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->ended, NULL);
     *out = &c->node;

@@ -253,6 +253,24 @@ static void its_size_is_the_images(void)
     node_close(r.n);
 }
 
+static void note(void *opaque, const char *text)
+{
+    snprintf(opaque, 256, "%s", text);
+}
+
+/* What is wrong with the image below is told to whoever has the layer. */
+static void damage_is_told_above(void)
+{
+    struct rig r = make("qcow2", NULL, NULL);
+    char told[256] = "";
+
+    r.n->on_fault = note;
+    r.n->fault_opaque = told;
+    CHECK_EQ(node_fault(r.top, "an entry"), (unsigned long long)-EIO);
+    CHECK(!strcmp(told, "an entry"));
+    node_close(r.n);
+}
+
 int main(void)
 {
     TEST_RUN(all_is_copied);
@@ -261,5 +279,6 @@ int main(void)
     TEST_RUN(changes_wait_for_copies);
     TEST_RUN(without_backing_it_is_the_image);
     TEST_RUN(its_size_is_the_images);
+    TEST_RUN(damage_is_told_above);
     return test_result();
 }
