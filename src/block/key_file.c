@@ -13,14 +13,13 @@
 /* At most KEY_FILE_MAX bytes; *n: how many there were. */
 static int read_all(int fd, u8 *pass, size_t *n)
 {
-    ssize_t r = 1;
-
-    for (*n = 0; r && *n < KEY_FILE_MAX; *n += (size_t)r) {
-        r = read(fd, pass + *n, KEY_FILE_MAX - *n);
-        if (r < 0 && errno != EINTR)
-            return -errno;
-        if (r < 0)
-            r = 0;
+    for (*n = 0; *n < KEY_FILE_MAX;) {
+        ssize_t r = read(fd, pass + *n, KEY_FILE_MAX - *n);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0)
+            return r ? -errno : 0;
+        *n += (size_t)r;
     }
     return 0;
 }

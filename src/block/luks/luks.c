@@ -85,16 +85,19 @@ static int luks_resize(struct block_node *n, u64 size, enum block_prealloc how, 
 {
     struct luks *l = luks_of(n);
     u64 was = n->size;
-    int rc = how == PREALLOC_OFF ? bfile_truncate(l->file, place_of(l, size)) : -EOPNOTSUPP;
+    int rc = how != PREALLOC_OFF ? -EOPNOTSUPP : l->cipher ? 0 : -EACCES;
 
+    if (!rc)
+        rc = bfile_truncate(l->file, place_of(l, size));
+    if (!rc && size > was) {
+        rc = luks_zero(n, was, size - was);
+        if (rc)
+            (void)!bfile_truncate(l->file, place_of(l, was));
+    }
     if (!rc) {
         n->size = size;
-        if (size > was && l->cipher)
-            rc = luks_zero(n, was, size - was);
-    }
-    if (!rc)
         return 0;
-    n->size = was;
+    }
     return err_set(err, -rc, "'%s' cannot be resized: %s", bfile_path(l->file), strerror(-rc));
 }
 

@@ -3,10 +3,14 @@
 #include "../test.h"
 #include "block/file.h"
 #include "block/format.h"
+#include "block/key_file.h"
 #include "block/luks/crypt.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define SIZE (1 * MiB)
@@ -161,6 +165,9 @@ static void resize(void)
     CHECK(is_all_zero(buf, 512));
     CHECK_EQ(n->ops->resize(n, SIZE, PREALLOC_OFF, &err), 0);
     node_close(n);
+    n = open_it(); /* locked: what is new could not be made zeros */
+    CHECK_EQ(n->ops->resize(n, 2 * SIZE, PREALLOC_OFF, &err), (unsigned long long)-EACCES);
+    node_close(n);
     n = open_it();
     node_close(n);
     drop();
@@ -224,6 +231,51 @@ static void it_is_never_guessed(void)
     drop();
 }
 
+static void nothing(int signal)
+{
+}
+
+static void *write_slowly(void *opaque)
+{
+    int fd = *(int *)opaque;
+
+    usleep(20000); /* the reader waits, and a signal comes */
+    CHECK_EQ(write(fd, "open ", 5), 5);
+    usleep(20000);
+    CHECK_EQ(write(fd, "sesame", 6), 6);
+    close(fd);
+    return NULL;
+}
+
+/* A password that comes in pieces through a pipe is whole, whatever else happens. */
+static void signals_cut_no_password_short(void)
+{
+    const struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
+    struct sigaction act = {.sa_handler = nothing}; /* calls are not begun again */
+    char name[32];
+    sigset_t alarm;
+    pthread_t t;
+    size_t n = 0;
+    u8 *pass;
+    int fd[2];
+
+    CHECK_EQ(pipe(fd), 0);
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm, NULL); /* it is for the reader alone */
+    CHECK_EQ(pthread_create(&t, NULL, write_slowly, &fd[1]), 0);
+    pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+    sigaction(SIGALRM, &act, NULL);
+    snprintf(name, sizeof(name), "/dev/fd/%d", fd[0]);
+    setitimer(ITIMER_REAL, &often, NULL);
+    CHECK_EQ(key_file_read(name, &pass, &n, &err), 0);
+    setitimer(ITIMER_REAL, &never, NULL);
+    pthread_join(t, NULL);
+    CHECK(n == 11 && !memcmp(pass, "open sesame", 11));
+    crypt_secret_free(pass, KEY_FILE_MAX);
+    close(fd[0]);
+}
+
 /* The flags of the mapping that has the address: "dd" keeps it out of core dumps. */
 static bool is_kept_from_dumps(const void *p)
 {
@@ -265,5 +317,6 @@ int main(void)
     TEST_RUN(damaged_headers);
     TEST_RUN(it_is_never_guessed);
     TEST_RUN(secrets_are_kept_from_dumps);
+    TEST_RUN(signals_cut_no_password_short);
     return test_result();
 }
