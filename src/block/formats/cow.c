@@ -35,10 +35,9 @@ struct layout {
     const char *backing_format; /* NULL: it is guessed */
 };
 
-static const struct layout qemu = {.size = 1040, .sector = 1048, 8, PATH_QEMU, .bytes = 1056};
-static const struct layout qemu_32 = {.size = 1036, .sector = 1044, 8, PATH_QEMU, .bytes = 1048};
-static const struct layout uml2 = {
-    .size = 4108, .sector = 4116, 8, PATH_UML, .bytes = 4120, .backing_format = "raw"};
+static const struct layout qemu = {1040, 1048, 8, PATH_QEMU, 0, 1056, NULL};
+static const struct layout qemu_32 = {1036, 1044, 8, PATH_QEMU, 0, 1048, NULL};
+static const struct layout uml2 = {4108, 4116, 8, PATH_UML, 0, 4120, "raw"};
 static const struct layout uml3 = {12, 20, 32, PATH_UML, 24, 4128, "raw"};
 static const struct layout uml3_64 = {16, 24, 36, PATH_UML, 28, 4136, "raw"};
 
