@@ -74,7 +74,7 @@ static int check_tables(struct qcow2 *q, struct err *err)
     if (!rc && q->l1_size)
         rc = know(q, q->l1_offset, q2_clusters(q, (u64)q->l1_size * 8), "the level 1 table", err);
     if (!rc && q->node.encrypted)
-        rc = know(q, q->luks.at, q2_clusters(q, q->luks_bytes), "the encryption header", err);
+        rc = know(q, q->luks.at, q2_clusters(q, q->luks_len), "the encryption header", err);
     for (u32 i = 0; i < q->rt_size && !rc; i++)
         if (q->rt[i])
             rc = know(q, q->rt[i], 1, "a refcount block", err);

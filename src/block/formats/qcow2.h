@@ -163,7 +163,7 @@ struct qcow2 {
 
     /* Of an image that is encrypted. */
     struct luks_header luks;
-    u64 luks_bytes;              /* of the clusters that it is in */
+    u64 luks_len;                /* of the clusters that it is in */
     struct crypt_cipher *cipher; /* NULL: locked */
     struct sectors sectors;
 };

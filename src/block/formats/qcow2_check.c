@@ -309,7 +309,7 @@ int q2_count_all(struct q2_checker *c, bool refcount_tables)
     if (!rc)
         rc = count_range(c, q->snap_offset, q->snap_bytes, 1, "snapshot table");
     if (!rc && q->node.encrypted)
-        rc = count_range(c, q->luks.at, q->luks_bytes, 1, "encryption header");
+        rc = count_range(c, q->luks.at, q->luks_len, 1, "encryption header");
     if (!rc)
         rc = check_l1(c, q->l1, q->l1_size, true);
     for (unsigned i = 0; i < q->snaps && !rc; i++)

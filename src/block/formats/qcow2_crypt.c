@@ -78,7 +78,7 @@ int q2_crypt_read(struct qcow2 *q, u32 method, struct err *err)
         rc = luks_read_header(q->file, be64(e), be64(e + 8), &q->luks, err);
     if (rc)
         return rc;
-    q->luks_bytes = be64(e + 8);
+    q->luks_len = be64(e + 8);
     q->sectors.read = read_whole;
     q->sectors.write = write_whole;
     q->node.encrypted = true;
