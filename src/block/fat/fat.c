@@ -249,9 +249,10 @@ static int parse(const char **name, unsigned *type, bool *floppy, struct err *er
             *floppy = true;
         else if (take(&at, "rw:"))
             return err_set(err, ENOTSUP,
-                           "'fat:%s': the folder is not written to; say fat:%s,snapshot for "
-                           "changes that are forgotten, or share it with --share",
-                           *name, at);
+                           "'fat:%s': a guest cannot write to the folder by rw:; leave that away, "
+                           "with the disk's key snapshot if changes are to be made and forgotten, "
+                           "or share the folder with --share, which writes to it",
+                           *name);
         else
             break;
     }
