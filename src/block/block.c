@@ -303,7 +303,8 @@ void block_drain(struct block *b)
         pthread_mutex_lock(b->machine);
         pthread_mutex_lock(&b->lock);
     }
-    b->drains--;
+    if (!--b->drains)
+        pthread_cond_broadcast(&b->idle);
     pthread_mutex_unlock(&b->lock);
 }
 
@@ -361,6 +362,15 @@ int block_resize(struct block *b, u64 size, struct err *err)
     return rc;
 }
 
+/* Others may still be on their way out of block_drain. */
+static void await_drains(struct block *b)
+{
+    pthread_mutex_lock(&b->lock);
+    while (b->drains)
+        pthread_cond_wait(&b->idle, &b->lock);
+    pthread_mutex_unlock(&b->lock);
+}
+
 static void stop_workers(struct block *b)
 {
     pthread_mutex_lock(&b->lock);
@@ -389,6 +399,7 @@ void block_close(struct block *b)
     pthread_mutex_lock(b->machine);
     block_drain(b);
     pthread_mutex_unlock(b->machine);
+    await_drains(b);
     stop_workers(b);
     if (!b->node->read_only)
         (void)b->node->ops->flush(b->node); /* nobody is left to tell */

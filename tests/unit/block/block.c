@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -615,6 +616,76 @@ static void what_the_host_has_in_memory_is_read_at_once(void)
     remove_file();
 }
 
+static sem_t gate;
+
+static int read_at_gate(struct block_node *n, u64 off, u8 *buf, u64 len)
+{
+    sem_wait(&gate);
+    return memdisk_read(n, off, buf, len);
+}
+
+struct drainer {
+    struct block *block;
+    bool inside; /* block_drain lets go of the lock first */
+};
+
+static void *drain(void *opaque)
+{
+    struct drainer *d = opaque;
+
+    pthread_mutex_lock(&rig.lock);
+    d->inside = true;
+    block_drain(d->block);
+    pthread_mutex_unlock(&rig.lock);
+    return NULL;
+}
+
+static void await_drainer(struct drainer *d)
+{
+    bool inside = false;
+
+    while (!inside) {
+        pthread_mutex_lock(&rig.lock);
+        inside = d->inside;
+        pthread_mutex_unlock(&rig.lock);
+        sched_yield();
+    }
+}
+
+/* A device waits for an image's requests, as in a reset, while the image is closed. */
+static void it_is_closed_while_others_wait(void)
+{
+    static struct block_driver driver;
+    u8 buf[512];
+
+    rig_open(&rig);
+    sem_init(&gate, 0, 0);
+    driver = memdisk_driver;
+    driver.readv = NULL;
+    driver.read = read_at_gate;
+    for (unsigned i = 0; i < 100; i++) {
+        struct memdisk *m = memdisk_new(4096, true);
+        struct drainer d = {0};
+        struct result r = {0};
+        struct block_req req = {
+            .op = BLOCK_READ, .len = 512, .buf = buf, .done = on_done, .opaque = &r};
+        pthread_t thread;
+        m->node.ops = &driver;
+        CHECK_EQ(block_new(&d.block, &m->node, 1, &rig.lock), 0);
+        pthread_mutex_lock(&rig.lock);
+        block_submit(d.block, &req);
+        pthread_mutex_unlock(&rig.lock);
+        CHECK_EQ(pthread_create(&thread, NULL, drain, &d), 0);
+        await_drainer(&d);
+        sem_post(&gate);
+        block_close(d.block);
+        CHECK(r.done);
+        pthread_join(thread, NULL);
+    }
+    sem_destroy(&gate);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     TEST_RUN(pieces_of_memory_are_moved);
@@ -632,5 +703,6 @@ int main(void)
     TEST_RUN(it_is_resized_while_it_is_used);
     TEST_RUN(a_snapshot_is_resized);
     TEST_RUN(limits_delay_but_not_the_end);
+    TEST_RUN(it_is_closed_while_others_wait);
     return test_result();
 }
