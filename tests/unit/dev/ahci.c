@@ -66,14 +66,16 @@ static void start_port(unsigned port)
     CHECK_EQ(rd(px(port, 0x18)) & 0xc011, 0xc011);
 }
 
+static struct block *(*new_block)(struct memdisk *m, pthread_mutex_t *lock) = memdisk_block;
+
 static void open_ahci(void)
 {
     pcirig_open(&p, 4 * MiB);
     pthread_mutex_lock(&p.rig.lock);
     disk = memdisk_new(SECTORS * 512, false);
     disc = memdisk_new(300 * 2048, true);
-    disk_blk = memdisk_block(disk, &p.rig.lock);
-    disc_blk = memdisk_block(disc, &p.rig.lock);
+    disk_blk = new_block(disk, &p.rig.lock);
+    disc_blk = new_block(disc, &p.rig.lock);
     make_hba();
     wr(0x04, 0x80000002);
     start_port(0);
@@ -302,6 +304,35 @@ static void regions_of_many_kinds(void)
     close_ahci();
 }
 
+/* What the host has in memory is there when the command has been given. */
+static void reads_at_once(void)
+{
+    new_block = memdisk_block_now;
+    open_ahci();
+    for (unsigned slot = 0; slot < 3; slot++)
+        fill(table(0, slot, DATA + 0x10000 * slot, 1024), 0x25, 5 + slot, 2);
+    wr(px(0, 0x38), 7);
+    CHECK_EQ(rd(px(0, 0x38)), 0);
+    CHECK_EQ(rd(px(0, 0x10)), 1);
+    CHECK_EQ(rd(px(0, 0x20)), 0x50);
+    CHECK_EQ(le32(guest(LIST + 2 * 32 + 4)), 1024);
+    for (unsigned slot = 0; slot < 3; slot++)
+        CHECK_EQ(le32(guest(DATA + 0x10000 * slot + 512)), 6 + slot);
+    queue(4, false, 80, 128, DATA);
+    CHECK_EQ(rd(px(0, 0x34)), 0);
+    CHECK_EQ(rd(px(0, 0x10)), 9);
+    CHECK_EQ(le32(guest(DATA + 127 * 512)), 207);
+    queue(5, false, 80, 129, DATA); /* too much for that */
+    queue(6, false, 40, 1, DATA + 0x40000);
+    CHECK_EQ(rd(px(0, 0x34)), BIT(5));
+    drain();
+    CHECK_EQ(rd(px(0, 0x34)), 0);
+    CHECK_EQ(le32(guest(DATA + 128 * 512)), 208);
+    CHECK_EQ(le32(guest(DATA + 0x40000)), 40);
+    close_ahci();
+    new_block = memdisk_block;
+}
+
 static void start_again(void)
 {
     wr(px(0, 0x18), 0x10);
@@ -496,6 +527,7 @@ int main(void)
     TEST_RUN(plain_commands);
     TEST_RUN(queued_commands);
     TEST_RUN(regions_of_many_kinds);
+    TEST_RUN(reads_at_once);
     TEST_RUN(regions_that_are_wrong);
     TEST_RUN(errors_stop_the_port);
     TEST_RUN(resets_in_the_middle);

@@ -30,6 +30,8 @@ static void make_ide(struct piix_ide **out)
     pci_config_write(p.pci, DEVFN, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_BME);
 }
 
+static struct block *(*new_block)(struct memdisk *m, pthread_mutex_t *lock) = memdisk_block;
+
 static void open_with(bool read_only)
 {
     pcirig_open(&p, 4 * MiB);
@@ -37,8 +39,8 @@ static void open_with(bool read_only)
     irq14 = irq15 = (struct wire){0};
     disk = memdisk_new((u64)DISK_SECTORS * 512, read_only);
     disc = memdisk_new(CD_BLOCKS * 2048, true);
-    disk_blk = memdisk_block(disk, &p.rig.lock);
-    disc_blk = memdisk_block(disc, &p.rig.lock);
+    disk_blk = new_block(disk, &p.rig.lock);
+    disc_blk = new_block(disc, &p.rig.lock);
     make_ide(&ide);
 }
 
@@ -665,6 +667,41 @@ static void packets_by_dma(void)
     close_ide();
 }
 
+/* What the host has in memory is there when the bus master has been started. */
+static void reads_at_once(void)
+{
+    static const u8 read10[12] = {0x28, 0, 0, 0, 0, 7, 0, 0, 2};
+
+    new_block = memdisk_block_now;
+    open_ide();
+    prd(0x1000, 0x10000, 512);
+    prd(0x1008, 0x20000, 0x80000000 | 1024);
+    for (u32 i = 0; i < 3; i++) {
+        command(0xc8, 0, 3, 70 + i);
+        start_bm(0x1000, 0x09);
+        CHECK_EQ(in8(&p.rig, BM + 2), IDE_BM_INTR);
+        CHECK_EQ(irq14.rises, i + 1);
+        CHECK_EQ(in8(&p.rig, 0x1f7), 0x50);
+        CHECK_EQ(guest32(0x10000), 70 + i);
+        CHECK_EQ(guest32(0x20000 + 512), 72 + i);
+        out8(&p.rig, BM, 0);
+    }
+    command_ext(0x25, 0, 200, 70); /* too much for that, and the list too short */
+    start_bm(0x1000, 0x09);
+    drain();
+    CHECK_EQ(in8(&p.rig, BM + 2), 0);
+    out8(&p.rig, 0x3f6, 4);
+    out8(&p.rig, 0x3f6, 0);
+    prd(0x1000, 0x30000, 0x80000000 | 4096);
+    bus_write(&p.rig.pio, BM + 12, 4, 0x1000);
+    out8(&p.rig, BM + 8, 9);
+    packet(read10, 0, true);
+    CHECK_EQ(in8(&p.rig, BM + 10), IDE_BM_INTR);
+    CHECK_EQ(guest32(0x30000 + 4092), 35);
+    close_ide();
+    new_block = memdisk_block;
+}
+
 static unsigned tray_moves;
 static void on_tray(void *opaque, bool open)
 {
@@ -807,6 +844,7 @@ int main(void)
     TEST_RUN(empty_channels_are_not_busy);
     TEST_RUN(packets_by_pio);
     TEST_RUN(packets_by_dma);
+    TEST_RUN(reads_at_once);
     TEST_RUN(discs_change);
     TEST_RUN(state_moves);
     TEST_RUN(state_moves_amid_dma);

@@ -3,6 +3,7 @@
 #pragma once
 #include "block/driver.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct memdisk {
     unsigned moves;   /* reads and writes: calls */
     unsigned flushes; /* calls */
     u64 discarded;    /* bytes */
+    bool now;         /* small reads need no wait, with memdisk_block_now */
 };
 
 static inline int memdisk_check(const struct memdisk *m, u64 off, u64 len)
@@ -51,6 +53,12 @@ static inline int memdisk_writev(struct block_node *n, u64 off, const struct iov
 {
     container_of(n, struct memdisk, node)->moves++;
     return node_move_pieces(n, true, off, iov, count);
+}
+
+static inline int memdisk_read_now(struct block_node *n, u64 off, const struct iovec *iov,
+                                   unsigned count)
+{
+    return container_of(n, struct memdisk, node)->now ? memdisk_readv(n, off, iov, count) : -EAGAIN;
 }
 
 static inline int memdisk_flush(struct block_node *n)
@@ -102,6 +110,7 @@ static const struct block_driver memdisk_driver = {
     .write = memdisk_write,
     .readv = memdisk_readv,
     .writev = memdisk_writev,
+    .read_now = memdisk_read_now,
     .flush = memdisk_flush,
     .discard = memdisk_discard,
     .zero = memdisk_zero,
@@ -142,5 +151,15 @@ static inline struct block *memdisk_block(struct memdisk *m, pthread_mutex_t *lo
     struct block *b;
 
     BUG_ON(block_new(&b, &m->node, 0, lock) != 0);
+    return b;
+}
+
+/* Small reads are done at once, the rest by a thread. */
+static inline struct block *memdisk_block_now(struct memdisk *m, pthread_mutex_t *lock)
+{
+    struct block *b;
+
+    m->now = true;
+    BUG_ON(block_new(&b, &m->node, 1, lock) != 0);
     return b;
 }

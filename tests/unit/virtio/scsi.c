@@ -44,12 +44,14 @@ static void add_queues(u64 features)
     drv_start(&d);
 }
 
+static struct block *(*new_block)(struct memdisk *m, pthread_mutex_t *lock) = memdisk_block;
+
 static void start(u64 features)
 {
     drv_open(&d);
     disk = memdisk_new(SECTORS * 512, false);
-    blk = memdisk_block(disk, &d.p.rig.lock);
-    cd = memdisk_block(memdisk_new(CD_BLOCKS * 2048, true), &d.p.rig.lock);
+    blk = new_block(disk, &d.p.rig.lock);
+    cd = new_block(memdisk_new(CD_BLOCKS * 2048, true), &d.p.rig.lock);
     make();
     drv_attach(&d, virtio_scsi_dev(s), false);
     add_queues(features);
@@ -215,6 +217,25 @@ static void commands_move_at_once(void)
     CHECK_EQ(sense(), SCSI_BAD_FIELD);
     disk->node.size = SECTORS * 512;
     stop();
+}
+
+/* What the host has in memory is there when the driver has told of its request. */
+static void reads_at_once(void)
+{
+    u16 id;
+    u32 used;
+
+    new_block = memdisk_block_now;
+    start(0);
+    CHECK_EQ(request(0, "\0\0\0\0\0\0", 6, 0, 0, false), 0);
+    submit(0, 0, 1, "\x28\0\0\0\0\1\0\0\x30\0", 10, 0x6000, 12, true);
+    CHECK(drv_used(&d, 2, &id, &used));
+    CHECK_EQ(used, 108 + 0x6000);
+    CHECK_EQ(le32(drv_ram(&d, BUFFER + 0x5e00)), 0x30);
+    CHECK_EQ(request(0, "\x28\0\0\0\0\1\0\0\x90\0", 10, 0x12000, 2, true), 0);
+    CHECK_EQ(le32(drv_ram(&d, BUFFER + 0x11e00)), 0x90);
+    stop();
+    new_block = memdisk_block;
 }
 
 static void addresses(void)
@@ -482,6 +503,7 @@ int main(void)
     TEST_RUN(reads_and_writes);
     TEST_RUN(lengths_differ);
     TEST_RUN(commands_move_at_once);
+    TEST_RUN(reads_at_once);
     TEST_RUN(addresses);
     TEST_RUN(tasks_are_managed);
     TEST_RUN(events);
