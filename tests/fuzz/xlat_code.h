@@ -30,6 +30,7 @@ struct code {
     unsigned nops, nfixes;
     struct fix fix[MAX_OPS * 2];
     gva_t base;
+    u8 base_reg; /* of the memory operand before */
     bool wide;
     ZydisDecoder decoder;
 };
@@ -143,10 +144,12 @@ static unsigned reg_of(const struct code *k, unsigned v)
     return v & (k->wide ? 15 : 7);
 }
 
-/* By base register, loaded in front unless the form is 5: it is what it is. */
+/* By base register, loaded in front unless the form is 5: it is that of the operand before, as it
+   is; now and then with a displacement that leads far away. */
 static void ea_based(struct code *k, const struct op *o, struct ea *e, unsigned form)
 {
-    unsigned base = reg_of(k, o->disp ^ o->c), index = reg_of(k, o->a >> 4);
+    unsigned base = form == 5 ? k->base_reg : reg_of(k, o->disp ^ o->c),
+             index = reg_of(k, o->a >> 4);
 
     if (form == 4 && index == 4)
         index = 1;
@@ -154,7 +157,12 @@ static void ea_based(struct code *k, const struct op *o, struct ea *e, unsigned 
         mov_imm(k, base, place_of(k, o));
     if (form == 4 && index != base)
         mov_imm(k, index, o->imm & 0x3f);
+    k->base_reg = (u8)base;
     *e = (struct ea){.mod = 1, .rm = (u8)base, .disp = (u32)(s32)(s8)(o->disp & 0xcf)};
+    if (form == 5 && (o->place & 0x70) == 0x70) {
+        e->mod = 2;
+        e->disp ^= 0x7fffff00;
+    }
     if (form == 4 || (base & 7) == 4) {
         e->sib = true;
         e->base = (u8)base;
