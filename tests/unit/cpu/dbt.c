@@ -275,6 +275,46 @@ static void flags_are_live_where_they_are_read(void)
     close_guest(g);
 }
 
+static unsigned kind_of(struct guest *g, const void *code, unsigned len)
+{
+    u8 bytes[INSN_MAX_BYTES] = {0};
+    struct xinsn x;
+
+    memcpy(bytes, code, len);
+    CHECK(xlat_decode_insn(g->c, dbt_key(g->c), bytes, sizeof(bytes), &x));
+    return x.kind;
+}
+
+#define KIND(g, s) kind_of(g, s, sizeof(s) - 1)
+
+/* Results are right either way; but those that are frequent are fast. */
+static void instructions_have_templates(void)
+{
+    struct guest *g = open_guest(0);
+
+    CHECK_EQ(KIND(g, "\xa4"), X_STRING);       /* movsb */
+    CHECK_EQ(KIND(g, "\x66\xa7"), X_STRING);   /* cmpsw */
+    CHECK_EQ(KIND(g, "\x67\xaa"), X_STRING);   /* stosb, 32-bit address */
+    CHECK_EQ(KIND(g, "\x64\xad"), X_STRING);   /* lodsl %fs: */
+    CHECK_EQ(KIND(g, "\x48\xaf"), X_STRING);   /* scasq */
+    CHECK_EQ(KIND(g, "\xf3\xa4"), X_OP);       /* rep movsb */
+    CHECK_EQ(KIND(g, "\xf2\xa4"), X_OP);       /* the same, without a name */
+    CHECK_EQ(KIND(g, "\xfc"), X_EFLAG);        /* cld */
+    CHECK_EQ(KIND(g, "\x8c\xc8"), X_MOV_SREG); /* mov %cs, %eax */
+    CHECK_EQ(KIND(g, "\x8e\xd8"), X_OP_END);   /* mov %eax, %ds */
+    CHECK_EQ(KIND(g, "\x0f\xb6\xf4"), X_GEN);  /* movzbl %ah, %esi */
+    CHECK_EQ(KIND(g, "\x0f\xb6\xe4"), X_OP);   /* movzbl %ah, %esp, which is in R11 */
+    if (cpu_model_has(&g->vm.model, X86_BMI2)) {
+        CHECK_EQ(KIND(g, "\xc4\x62\xb3\xf7\xc9"), X_GEN); /* shrx %r9, %rcx, %r9 */
+        CHECK_EQ(KIND(g, "\xc4\x42\xfb\xf6\xd6"), X_GEN); /* mulx %r14, %rax, %r10 */
+        CHECK_EQ(KIND(g, "\xc4\x42\xb3\xf6\xd6"), X_OP);  /* mulx %r14, %r9, %r10 */
+    }
+    CHECK_EQ(KIND(g, "\x48\x8d\x05\x00\xe0\xff\x7f"), X_LEA); /* lea 7fffe000h(%rip), %rax */
+    CHECK_EQ(KIND(g, "\x48\x8d\x05\xf0\xff\xff\x7f"), X_OP);
+    CHECK_EQ(KIND(g, "\xe9\xf0\xff\xff\x7f"), X_OP_END); /* jmp, 2 GiB ahead */
+    close_guest(g);
+}
+
 int main(void)
 {
     TEST_RUN(a_block_is_translated_once);
@@ -287,5 +327,6 @@ int main(void)
     TEST_RUN(a_void_block_leads_on_to_its_successor);
     TEST_RUN(a_full_cache_is_dropped);
     TEST_RUN(flags_are_live_where_they_are_read);
+    TEST_RUN(instructions_have_templates);
     return test_result();
 }
