@@ -283,6 +283,37 @@ static void another_size(void)
     stop();
 }
 
+/* From and into several pieces of memory, which need not end where sectors do. */
+static void pieces_of_memory(void)
+{
+    static const size_t sizes[] = {100, 70000, 412, 1, 65536, 511, 512};
+    u8 *from = malloc(SIZE), *to = calloc(1, SIZE);
+    struct iovec out[ARRAY_SIZE(sizes)], in[ARRAY_SIZE(sizes)];
+    struct block_node *n;
+    u64 len = 0;
+
+    start();
+    make(variants[0]);
+    n = open_it();
+    for (unsigned i = 0; i < ARRAY_SIZE(sizes); len += sizes[i++]) {
+        out[i] = (struct iovec){from + len, sizes[i]};
+        in[i] = (struct iovec){to + len, sizes[i]};
+    }
+    for (u64 i = 0; i < len; i++)
+        from[i] = (u8)(i / 256 + i);
+    CHECK_EQ(n->ops->read_now(n, 0, in, 1), (unsigned long long)-EAGAIN);
+    CHECK_EQ(n->ops->writev(n, 1234, out, ARRAY_SIZE(out)), 0);
+    CHECK_EQ(n->ops->readv(n, 1234, in, ARRAY_SIZE(in)), 0);
+    CHECK(!memcmp(from, to, len));
+    CHECK_EQ(n->ops->read(n, 1234, to, len), 0);
+    CHECK(!memcmp(from, to, len));
+    node_close(n);
+    check_closed();
+    free(from);
+    free(to);
+    stop();
+}
+
 /* Nothing of it is in the file as it is; the same twice is not the same there. */
 static void contents_are_not_in_the_file(void)
 {
@@ -471,6 +502,7 @@ int main(void)
     TEST_RUN(over_a_backing_file);
     TEST_RUN(with_snapshots);
     TEST_RUN(another_size);
+    TEST_RUN(pieces_of_memory);
     TEST_RUN(contents_are_not_in_the_file);
     TEST_RUN(parts_of_a_sector_by_several_threads);
     TEST_RUN(refused_options);
