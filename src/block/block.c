@@ -21,8 +21,8 @@
 
 struct block {
     struct block_node *node;
-    const char *format;
-    pthread_mutex_t *machine; /* or the device's; not owned */
+    const struct block_node *image; /* that was opened; layers may be over it. NULL: none was */
+    pthread_mutex_t *machine;       /* or the device's; not owned */
     pthread_mutex_t lock;
     pthread_cond_t work, idle;
     struct block_req *first, **last; /* waiting; lock */
@@ -47,7 +47,21 @@ struct block {
 
 const char *block_format(const struct block *b)
 {
-    return b->format;
+    return b->image && b->image->format ? b->image->format->name : NULL;
+}
+
+bool block_encrypted(const struct block *b)
+{
+    return b->image && b->image->encrypted;
+}
+
+unsigned block_backing_files(const struct block *b)
+{
+    unsigned count = 0;
+
+    for (const struct block_node *n = b->image; n && n->backing; n = n->backing)
+        count++;
+    return count;
 }
 
 u64 block_size(const struct block *b)
@@ -467,7 +481,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
                struct err *err)
 {
     struct block_node *node;
-    const char *format;
+    const struct block_node *image;
     unsigned flags = (cfg->read_only || cfg->snapshot ? OPEN_READ_ONLY : 0) |
                      (cfg->any_backing ? OPEN_ANY_BACKING : 0);
     int rc = block_chain_open(&node, cfg->path, cfg->format, NULL, flags, err);
@@ -479,7 +493,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
         node_close(node);
         return rc;
     }
-    format = node->format ? node->format->name : "raw";
+    image = node;
     if (cfg->snapshot && !cfg->read_only)
         rc = block_snapshot_open(&node, node, err);
     else if (cfg->copy_on_read && !cfg->read_only)
@@ -491,7 +505,7 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
     rc = block_new(out, node, WORKERS, lock);
     if (rc)
         return err_set(err, -rc, "'%s': no threads for it: %s", cfg->path, strerror(-rc));
-    (*out)->format = format;
+    (*out)->image = image;
     set_limits(*out, &cfg->limits);
     return 0;
 }

@@ -57,6 +57,8 @@ void block_close(struct block *b);
 
 /* That of the image, as `domus img` names it; NULL for one that block_new has made. */
 const char *block_format(const struct block *b);
+bool block_encrypted(const struct block *b);         /* what is behind it may be */
+unsigned block_backing_files(const struct block *b); /* in its chain */
 u64 block_size(const struct block *b); /* bytes; a multiple of BLOCK_SECTOR, rounded up */
 bool block_read_only(const struct block *b);
 

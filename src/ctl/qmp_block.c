@@ -18,9 +18,10 @@ static json_t *path_value(const char *path)
 static json_t *inserted(const struct media_info *info)
 {
     return json_pack("{sosbsssisbs{soss sI}}", "file", path_value(info->path), "ro",
-                     info->read_only, "drv", info->format, "backing_file_depth", 0, "encrypted", 0,
-                     "image", "filename", path_value(info->path), "format", info->format,
-                     "virtual-size", (json_int_t)info->size);
+                     info->read_only, "drv", info->format, "backing_file_depth",
+                     (int)info->backing_files, "encrypted", (int)info->encrypted, "image",
+                     "filename", path_value(info->path), "format", info->format, "virtual-size",
+                     (json_int_t)info->size);
 }
 
 static json_t *drive(const struct media_info *info)

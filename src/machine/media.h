@@ -17,6 +17,8 @@ struct media_info {
     const char *path;  /* NULL: empty. Good until the medium is changed, as is */
     const char *format;
     u64 size; /* bytes */
+    unsigned backing_files;
+    bool encrypted;
     bool removable, cdrom, tray_open, locked, read_only;
 };
 

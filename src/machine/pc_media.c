@@ -66,6 +66,8 @@ bool media_at(struct machine *m, unsigned n, struct media_info *out)
         out->path = d->cfg.path;
         out->format = block_format(d->block);
         out->size = block_size(d->block);
+        out->encrypted = block_encrypted(d->block);
+        out->backing_files = block_backing_files(d->block);
         out->read_only = block_read_only(d->block);
     }
     if (d->cfg.cdrom) {

@@ -379,6 +379,36 @@ static void parts_of_a_sector_by_several_threads(void)
     stop();
 }
 
+/* With the layers that a machine may have over it. */
+static void opened_for_a_machine(void)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct block_config cfg = {0};
+    struct block *b;
+
+    start();
+    cfg.path = name_of("image");
+    put_file("backing", (const u8 *)"what is behind", 14);
+    CHECK_EQ(try_make(NULL, "backing"), 0);
+    CHECK_EQ(block_open(&b, &cfg, &lock, &err), (unsigned long long)-EACCES);
+    CHECK(strstr(err.text, "key-file="));
+    for (unsigned i = 0; i < 3; i++) {
+        cfg = (struct block_config){.path = name_of("image"),
+                                    .key_file = name_of("key"),
+                                    .snapshot = i == 1,
+                                    .copy_on_read = i == 2};
+        CHECK_EQ(block_open(&b, &cfg, &lock, &err), 0);
+        CHECK(block_encrypted(b));
+        CHECK_EQ(block_backing_files(b), 1);
+        CHECK(!strcmp(block_format(b), "qcow2"));
+        block_close(b);
+    }
+    cfg = (struct block_config){.path = name_of("backing"), .key_file = name_of("key")};
+    CHECK_EQ(block_open(&b, &cfg, &lock, &err), (unsigned long long)-EINVAL);
+    CHECK(strstr(err.text, "is not encrypted"));
+    stop();
+}
+
 static void refused_options(void)
 {
     static const struct {
@@ -505,6 +535,7 @@ int main(void)
     TEST_RUN(pieces_of_memory);
     TEST_RUN(contents_are_not_in_the_file);
     TEST_RUN(parts_of_a_sector_by_several_threads);
+    TEST_RUN(opened_for_a_machine);
     TEST_RUN(refused_options);
     TEST_RUN(damaged_headers);
     TEST_RUN(metadata_that_overlaps);
