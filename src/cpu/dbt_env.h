@@ -38,7 +38,7 @@ struct dbt_env {
     u64 go;      /* where to go on after a helper */
     u64 t0;      /* T0 when a helper is done: the linear address of an access that is tried again */
     u64 x87_ea;  /* of an x87 instruction's operand, while it is checked */
-    u64 target;  /* of an indirect call, while the return address is pushed */
+    u64 held;    /* a value that waits while T0 and T1 look for the next operand */
     u8 *jumps;   /* the jump cache in force: struct jump_entry */
     u32 host_mxcsr;
     u32 key;               /* translation key of the state the CPU is in */

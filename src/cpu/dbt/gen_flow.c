@@ -24,11 +24,11 @@ static void gen_push(struct gen *g)
     if (x->kind == X_PUSH_M) { /* the value waits, while T0 and T1 look for the stack */
         gen_mem(g);
         emit_rm(&g->e, wide(g), OP_MOV_LOAD, T1, T0, 0);
-        env_store(g, true, T1, AT_ENV(target));
+        env_store(g, true, T1, AT_ENV(held));
     }
     gen_stack(g, down, (unsigned)word(g), true);
     if (x->kind == X_PUSH_M)
-        env_load(g, true, T1, AT_ENV(target));
+        env_load(g, true, T1, AT_ENV(held));
     else if (x->kind == X_PUSH_R)
         reg = gen_read_gpr(g, x->op.n == NO_REG ? x->rm.n : x->op.n, T1);
     if (x->kind == X_PUSH_I) {
@@ -132,9 +132,9 @@ static void gen_call_ind(struct gen *g)
 {
     load_target(g);
     check_canonical(g);
-    env_store(g, true, T0, AT_ENV(target));
+    env_store(g, true, T0, AT_ENV(held));
     push_return(g);
-    env_load(g, true, T0, AT_ENV(target));
+    env_load(g, true, T0, AT_ENV(held));
     gen_exit_target(g);
 }
 

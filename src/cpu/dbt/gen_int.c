@@ -157,9 +157,9 @@ static void gen_bit_mem(struct gen *g)
     r = gen_read_gpr(g, x->reg.n, T1);
     emit_rr(&g->e, false, OP_MOV_STORE, r, T1);
     eb(&g->e, (const u8[]){0x41, 0x83, 0xe2, w ? 63 : 31}, 4); /* AND R10D */
-    env_store(g, true, T1, AT_ENV(target));                    /* restoring flags takes T1 */
+    env_store(g, true, T1, AT_ENV(held));                      /* restoring flags takes T1 */
     gen_flags_for_insn(g);
-    env_load(g, true, T1, AT_ENV(target));
+    env_load(g, true, T1, AT_ENV(held));
     if (x->lock)
         e1(&g->e, 0xf0);
     emit_rm(&g->e, w, 0x100u | x->opcode, T1, T0, 0);

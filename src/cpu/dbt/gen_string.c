@@ -21,7 +21,7 @@ static void element(struct gen *g, unsigned op, unsigned reg)
 }
 
 /* T0: host address of the operand in memory, or of the second if there are two; the first one's
-   value is in env.target then. */
+   value is in env.held then. */
 static void find_operands(struct gen *g, enum string_op op)
 {
     const struct xmem *m = &g->x->mem;
@@ -32,7 +32,7 @@ static void find_operands(struct gen *g, enum string_op op)
     if (op != MOVS && op != CMPS)
         return;
     element(g, OP_LOAD, T1);
-    env_store(g, true, T1, AT_ENV(target));
+    env_store(g, true, T1, AT_ENV(held));
     gen_ea(g, &dst, 0);
     gen_check(g, m->size, op == MOVS);
 }
@@ -63,7 +63,7 @@ void gen_string(struct gen *g)
     find_operands(g, op);
     advance(g, op);
     if (op == MOVS || op == CMPS)
-        env_load(g, true, T1, AT_ENV(target));
+        env_load(g, true, T1, AT_ENV(held));
     switch (op) {
     case MOVS:
         element(g, OP_STORE, T1);
