@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 from machines import Failed, output_of
 from workloads import CARDS, DISKS
@@ -20,6 +21,7 @@ from rfb import Rfb  # noqa: E402
 
 MiB = 1024 * 1024
 BRIDGE = "domusbench"
+FORGOTTEN = 10  # seconds
 
 
 def tap_possible():
@@ -200,8 +202,10 @@ class Tap(Interface):
 
 def make_disk(path, disk):
     """With data in it: a hole is read in another way. One that is to be read from where it is kept is
-    not left in memory."""
-    if not os.path.exists(path):
+    new for each machine, and not left in memory, neither of the host nor, after a while, of what the host
+    is a guest of."""
+    cold = "cold" in disk.patterns
+    if cold or not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         block = os.urandom(MiB)
         with open(path, "wb") as f:
@@ -211,10 +215,11 @@ def make_disk(path, disk):
             os.rename(path, path + ".raw")
             output_of(["qemu-img", "convert", "-f", "raw", "-O", disk.format, path + ".raw", path])
             os.remove(path + ".raw")
-    if "cold" in disk.patterns:
+    if cold:
         with open(path, "rb") as f:
             os.fsync(f.fileno())
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        time.sleep(FORGOTTEN)
 
 
 class Viewer:
