@@ -232,14 +232,15 @@ static void append(struct block *b, struct block_req *req)
     b->last = &req->next;
 }
 
-/* Lock held. False: a worker has to do it. */
+/* Lock held. False: a worker has to do it. A large one is the workers', since the ring would copy
+   what the host has in memory here. */
 static bool give_to_ring(struct block *b, struct block_req *req)
 {
     struct block_node *n = b->node;
     int fd;
 
     if (!b->ring || b->held || b->limited || req->op != BLOCK_READ || !req->iov ||
-        req->niov > IOV_MAX || !in_range(n, req))
+        req->len > NOW_MAX || req->niov > IOV_MAX || !in_range(n, req))
         return false;
     fd = n->ops->plain_fd(n, req->offset, req->len);
     return fd >= 0 && !uring_readv(b->ring, fd, req->offset, req->iov, req->niov, req);

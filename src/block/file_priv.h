@@ -12,6 +12,8 @@ struct bfile {
     bool device, read_only; /* device: of a size that is given */
     _Atomic u64 size;
     atomic_bool waits; /* the host cannot say whether a read would wait */
+    _Atomic u64 next;  /* where the last read has ended */
+    _Atomic u64 ahead; /* how far the kernel was asked to read */
     dev_t dev;
     ino_t ino;
     bfile_hook hook;
