@@ -5,14 +5,18 @@
 #include "cpu/smm.h"
 #include "cpu/system.h"
 #include "dev/lapic.h"
+#include "os/time.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VCPU_ALIGN 64u
+#define POLL_MIN   (10 * NSEC_PER_SEC / 1000000)
+#define POLL_MAX   (100 * NSEC_PER_SEC / 1000000)
 
 int vcpu_new(struct vcpu **out, struct vm *vm, unsigned index)
 {
@@ -204,7 +208,7 @@ void vcpu_sleep_until(struct vcpu *c, const struct timespec *end)
     pthread_mutex_unlock(&c->sleep_lock);
 }
 
-void vcpu_sleep(struct vcpu *c)
+static void sleep_for_work(struct vcpu *c)
 {
     pthread_mutex_lock(&c->sleep_lock);
     atomic_store(&c->sleeping, true);
@@ -212,4 +216,22 @@ void vcpu_sleep(struct vcpu *c)
         pthread_cond_wait(&c->sleep_cond, &c->sleep_lock);
     atomic_store(&c->sleeping, false);
     pthread_mutex_unlock(&c->sleep_lock);
+}
+
+/* A device that answers within microseconds does so before the host has put a thread to sleep and
+   woken it: while halts turn out to be that short, they begin with a look around. */
+void vcpu_sleep(struct vcpu *c)
+{
+    u64 from = host_ns(CLOCK_MONOTONIC), now = from;
+
+    while (!vcpu_has_work(c) && now - from < c->poll_ns) {
+        sched_yield(); /* whoever wants the core has it */
+        now = host_ns(CLOCK_MONOTONIC);
+    }
+    if (!vcpu_has_work(c))
+        sleep_for_work(c);
+    if (host_ns(CLOCK_MONOTONIC) - from > POLL_MAX)
+        c->poll_ns = 0;
+    else
+        c->poll_ns = min_u64(max_u64(2 * c->poll_ns, POLL_MIN), POLL_MAX);
 }

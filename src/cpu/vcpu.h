@@ -163,6 +163,7 @@ struct vcpu {
     struct trial *trial; /* of a lockstep run; NULL: none */
 
     struct nap nap;
+    u64 poll_ns;                /* how long vcpu_sleep stays awake at first */
     atomic_bool sleeping;       /* in vcpu_sleep or vcpu_sleep_until */
     pthread_mutex_t sleep_lock; /* for sleep_cond only */
     pthread_cond_t sleep_cond;
