@@ -57,20 +57,13 @@ static int read_remote(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
     return rc;
 }
 
-static bool is_in_memory(const struct bfile *f, u64 off)
-{
-    u8 byte;
-    struct iovec iov = {&byte, 1};
-
-    return preadv2(f->fd, &iov, 1, (off_t)off, RWF_NOWAIT) == 1;
-}
-
 /* Large reads in a row are put to the disk before they are asked for: what the kernel reads ahead
    for itself leaves a fast disk idle for most of the time. Several readers at once only guess
    worse. */
 static void read_ahead(struct bfile *f, u64 off, u64 len)
 {
     u64 end = off + len, from = atomic_load(&f->ahead);
+    u8 first;
     bool in_a_row = atomic_exchange(&f->next, end) == off;
 
     if (!in_a_row || len <= AHEAD_MIN)
@@ -80,7 +73,7 @@ static void read_ahead(struct bfile *f, u64 off, u64 len)
     if (from > end + AHEAD / 2)
         return;
     atomic_store(&f->ahead, end + AHEAD);
-    if (!is_in_memory(f, from))
+    if (bfile_read_now(f, from, &(struct iovec){&first, 1}, 1))
         (void)!posix_fadvise(f->fd, (off_t)from, (off_t)(end + AHEAD - from), POSIX_FADV_WILLNEED);
 }
 

@@ -21,7 +21,8 @@ void parts_set(struct parts *p, struct iovec *room, const struct iovec *iov, uns
     }
 }
 
-u64 parts_here(const struct parts *p, u8 **host)
+/* The bytes that lie together here, and where. */
+static u64 parts_here(const struct parts *p, u8 **host)
 {
     if (!p->left)
         return 0;
@@ -29,7 +30,7 @@ u64 parts_here(const struct parts *p, u8 **host)
     return p->iov[p->part].iov_len - p->at;
 }
 
-void parts_skip(struct parts *p, u64 n)
+static void parts_skip(struct parts *p, u64 n)
 {
     u8 *host;
 
@@ -55,18 +56,6 @@ void parts_write(const struct parts *p, struct mem *mem, const u8 *from, u64 n)
         here = min_u64(n - done, parts_here(&at, &host));
         memcpy(host, from + done, here);
         mem_host_written(mem, host, here);
-        parts_skip(&at, here);
-    }
-}
-
-void parts_read(const struct parts *p, u8 *to, u64 n)
-{
-    struct parts at = *p;
-    u8 *host = NULL;
-
-    for (u64 done = 0, here; done < n; done += here) {
-        here = min_u64(n - done, parts_here(&at, &host));
-        memcpy(to + done, host, here);
         parts_skip(&at, here);
     }
 }

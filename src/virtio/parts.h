@@ -14,9 +14,5 @@ struct parts {
 /* Bytes [from, from + len) of the n parts in iov, as far as there are any. */
 void parts_set(struct parts *p, struct iovec *room, const struct iovec *iov, unsigned n, u64 from,
                u64 len);
-/* The bytes that lie together here, and where. */
-u64 parts_here(const struct parts *p, u8 **host);
 /* Copies the next n bytes, n <= left; stays. */
 void parts_write(const struct parts *p, struct mem *mem, const u8 *from, u64 n);
-void parts_read(const struct parts *p, u8 *to, u64 n);
-void parts_skip(struct parts *p, u64 n);

@@ -50,6 +50,7 @@
 #define Q2_EXTRA_MAX     1024u
 #define Q2_BACKING_MAX   1023u
 #define Q2_SIZE_MAX      BIT64(61)
+#define Q2_PIECES        256u /* of memory, that are moved at once */
 
 struct q2_table {
     u64 off;

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define PIECES 256u /* of memory at once */
-
 static int read_packed(struct qcow2 *q, const struct q2_map *m, u64 off, const struct iovec *iov,
                        unsigned n)
 {
@@ -51,7 +49,7 @@ static int read_run(struct qcow2 *q, const struct q2_map *m, u64 off, const stru
 
 static int read_range(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len)
 {
-    struct iovec part[PIECES];
+    struct iovec part[Q2_PIECES];
     u64 done = 0;
     int rc = 0;
 
@@ -63,7 +61,7 @@ static int read_range(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len
         pthread_mutex_unlock(&q->meta);
         if (rc)
             break;
-        n = iov_part(iov, done, m.len, part, PIECES, &m.len);
+        n = iov_part(iov, done, m.len, part, Q2_PIECES, &m.len);
         rc = read_run(q, &m, off + done, part, n);
         done += m.len;
     }

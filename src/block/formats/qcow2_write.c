@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define FREES_BOUND BIT(16)
-#define PIECES      256u /* of memory at once */
 
 struct plan {
     bool in_place;
@@ -264,12 +263,12 @@ static int link_clusters(struct qcow2 *q, const struct plan *p)
 /* What of the bytes from `*done` on is written in one place. */
 static int write_part(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len, u64 *done)
 {
-    struct iovec part[1 + PIECES + 1];
+    struct iovec part[1 + Q2_PIECES + 1];
     struct plan p = {0};
     unsigned n;
     int rc;
 
-    iov_part(iov, *done, len - *done, part, PIECES, &len);
+    iov_part(iov, *done, len - *done, part, Q2_PIECES, &len);
     off += *done;
     pthread_mutex_lock(&q->meta);
     rc = make_plan(q, off, len, &p);
@@ -278,7 +277,7 @@ static int write_part(struct qcow2 *q, u64 off, const struct iovec *iov, u64 len
     pthread_mutex_unlock(&q->meta);
     if (rc)
         return rc;
-    n = iov_part(iov, *done, p.len, part + 1, PIECES, &p.len);
+    n = iov_part(iov, *done, p.len, part + 1, Q2_PIECES, &p.len);
     *done += p.len;
     rc = p.in_place ? q2_data_write(q, p.host, part + 1, n) : write_data(q, off, part + 1, n, &p);
     q->unsynced = true;

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Encrypted qcow2 images: like an array, with any options and any pieces; headers that are wrong.
  */
-#include "../test.h"
 #include "base/be.h"
-#include "block/file.h"
-#include "block/format.h"
+#include "power.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <unistd.h>
 
 #define SIZE (512 * KiB + 1536)
 
@@ -135,12 +131,6 @@ static void only_by_the_password(void)
     node_close(n);
     check_closed();
     stop();
-}
-
-static u32 draw(u32 *seed)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 8;
 }
 
 /* One step on the image and the array, at any bytes. */
