@@ -484,7 +484,8 @@ int block_open(struct block **out, const struct block_config *cfg, pthread_mutex
     struct block_node *node;
     const struct block_node *image;
     unsigned flags = (cfg->read_only || cfg->snapshot ? OPEN_READ_ONLY : 0) |
-                     (cfg->any_backing ? OPEN_ANY_BACKING : 0);
+                     (cfg->any_backing ? OPEN_ANY_BACKING : 0) |
+                     (cfg->unsynced ? OPEN_UNSYNCED : 0);
     int rc = block_chain_open(&node, cfg->path, cfg->format, NULL, flags, err);
 
     if (rc)

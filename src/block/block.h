@@ -44,6 +44,7 @@ struct block_config {
     const char *key_file; /* with the password of an encrypted image; NULL: none */
     const char *format;   /* NULL: guessed; what is guessed to be raw must not turn into another */
     bool any_backing;     /* backing files outside of the image's folder, too */
+    bool unsynced;        /* flushes do nothing: the host's fall loses what is new */
     struct throttle_limits limits;
 };
 

@@ -87,17 +87,22 @@ static int resolve(char **out, const char *path, const char *name, const char *w
     return 0;
 }
 
+static unsigned file_flags(unsigned flags)
+{
+    return (flags & OPEN_READ_ONLY ? BFILE_READ_ONLY : 0) |
+           (flags & OPEN_UNLOCKED ? BFILE_UNLOCKED : 0) |
+           (flags & OPEN_UNSYNCED ? BFILE_UNSYNCED : 0);
+}
+
 int open_beside(struct bfile **out, const struct bfile *file, const char *name, const char *what,
                 unsigned flags, struct err *err)
 {
-    unsigned how = (flags & OPEN_READ_ONLY ? BFILE_READ_ONLY : 0) |
-                   (flags & OPEN_UNLOCKED ? BFILE_UNLOCKED : 0);
     char *path;
     int rc = resolve(&path, bfile_path(file), name, what, flags, err);
 
     if (rc)
         return rc;
-    rc = bfile_open(out, path, how, err);
+    rc = bfile_open(out, path, file_flags(flags), err);
     free(path);
     if (!rc && bfile_same(*out, file)) {
         bfile_close(*out);
@@ -144,10 +149,8 @@ int block_node_open(struct block_node **out, struct bfile *file, const char *for
 static int open_one(struct block_node **out, const char *path, const char *format, unsigned flags,
                     struct err *err)
 {
-    unsigned how = (flags & OPEN_READ_ONLY ? BFILE_READ_ONLY : 0) |
-                   (flags & OPEN_UNLOCKED ? BFILE_UNLOCKED : 0);
     struct bfile *file;
-    int rc = bfile_open(&file, path, how, err);
+    int rc = bfile_open(&file, path, file_flags(flags), err);
 
     if (rc)
         return rc;

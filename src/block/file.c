@@ -62,7 +62,7 @@ int bfile_flush(struct bfile *f)
 {
     int rc = bfile_before(f, BFILE_FLUSH, 0, NULL, 0), r;
 
-    if (rc)
+    if (rc || f->unsynced)
         return rc;
     if (f->remote)
         return f->remote->ops->flush(f->remote);
@@ -319,6 +319,7 @@ int bfile_open(struct bfile **out, const char *path, unsigned flags, struct err 
 
     if (!f)
         return -ENOMEM;
+    f->unsynced = flags & BFILE_UNSYNCED;
     rc = bfile_is_uri(path) || is_folder(path) ? open_remote(f, flags, err)
                                                : open_host(f, flags, err);
     if (rc) {

@@ -16,6 +16,7 @@
 #define BFILE_READ_ONLY BIT(0)
 #define BFILE_UNLOCKED  BIT(1) /* others may write it at the same time: results may be wrong */
 #define BFILE_CREATE    BIT(2) /* made, or emptied once nobody else has it open */
+#define BFILE_UNSYNCED  BIT(3) /* flushes do nothing: only the host's memory has what is new */
 
 struct bfile;
 

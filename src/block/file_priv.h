@@ -10,6 +10,7 @@ struct bfile {
     int fd;
     struct remote *remote;  /* owned; instead of fd, or NULL */
     bool device, read_only; /* device: of a size that is given */
+    bool unsynced;
     _Atomic u64 size;
     atomic_bool waits; /* the host cannot say whether a read would wait */
     _Atomic u64 next;  /* where the last read has ended */

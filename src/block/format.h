@@ -29,6 +29,7 @@ struct format_options {
 #define OPEN_ANY_BACKING  BIT(3) /* also backing files outside of the image's folder */
 #define OPEN_FOR_REPAIR   BIT(4) /* also if it is known to be damaged */
 #define OPEN_MAY_BE_EMPTY BIT(5)
+#define OPEN_UNSYNCED     BIT(6) /* flushes do nothing */
 
 struct block_format {
     const char *name;

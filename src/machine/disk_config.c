@@ -62,6 +62,14 @@ static int set_copy_on_read(struct disk_config *out, const char *value, struct e
     return value_switch(&out->copy_on_read, value, err);
 }
 
+static int set_cache(struct disk_config *out, const char *value, struct err *err)
+{
+    out->unsynced = !strcmp(value, "unsafe");
+    if (out->unsynced || !strcmp(value, "writeback"))
+        return 0;
+    return err_set(err, EINVAL, "there are writeback and unsafe, not '%.20s'", value);
+}
+
 static int set_queues(struct disk_config *out, const char *value, struct err *err)
 {
     u32 n = 0;
@@ -103,9 +111,10 @@ struct disk_key {
 };
 
 static const struct disk_key keys[] = {
-    {"copy-on-read=", set_copy_on_read, false}, {"key-file=", set_key_file, false},
-    {"num-queues=", set_queues, true},          {"packed=", set_packed, true},
-    {"event_idx=", set_event_idx, true},        {"indirect_desc=", set_indirect, true}};
+    {"cache=", set_cache, false},          {"copy-on-read=", set_copy_on_read, false},
+    {"key-file=", set_key_file, false},    {"num-queues=", set_queues, true},
+    {"packed=", set_packed, true},         {"event_idx=", set_event_idx, true},
+    {"indirect_desc=", set_indirect, true}};
 
 static const struct disk_key *find_key(const char *word)
 {
@@ -151,9 +160,8 @@ static int set_key(struct disk_config *out, const char *word, struct err *err)
     else
         return err_set(err, EINVAL,
                        "'%.40s' is unknown; there are bus=, media=, format=, backing=, ro, "
-                       "snapshot, copy-on-read=, key-file=, iops= and bps= with _rd, _wr and _max "
-                       "and, for virtio, "
-                       "num-queues=, packed=, event_idx=, "
+                       "snapshot, cache=, copy-on-read=, key-file=, iops= and bps= with _rd, "
+                       "_wr and _max and, for virtio, num-queues=, packed=, event_idx=, "
                        "indirect_desc=",
                        word);
     return 0;
@@ -213,6 +221,7 @@ struct block_config disk_other_image(const struct disk_config *d, const char *pa
                                  .limits = d->limits,
                                  .read_only = read_only,
                                  .copy_on_read = d->copy_on_read,
+                                 .unsynced = d->unsynced,
                                  .key_file = d->key_file[0] ? d->key_file : NULL,
                                  .snapshot = d->snapshot};
 }

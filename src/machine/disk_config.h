@@ -12,6 +12,7 @@ struct disk_config {
     bool cdrom, read_only, snapshot;
     bool any_backing; /* backing files outside of the image's folder, too */
     bool copy_on_read;
+    bool unsynced;   /* cache=unsafe */
     unsigned queues; /* of a virtio disk; 0: one for each CPU */
     struct virtio_rings rings;
     bool has_ring_key; /* one of these was given */
@@ -22,8 +23,8 @@ struct disk_config {
 };
 
 /* "FILE[,bus=ide|ahci|usb|xhci|virtio|scsi|floppy][,media=disk|cdrom][,ro][,snapshot][,format=…]
-   [,backing=any|beside][,copy-on-read=on|off][,key-file=FILE][,iops=N][,bps=N]…", as throttle.h has
-   the last ones, and of a virtio disk
+   [,backing=any|beside][,cache=writeback|unsafe][,copy-on-read=on|off][,key-file=FILE][,iops=N][,bps=N]…",
+   as throttle.h has the last ones, and of a virtio disk
    "[,num-queues=N][,packed=on|off][,event_idx=on|off][,indirect_desc=on|off]", over what *out has
    already.
    A comma in FILE is written twice; "none" is an empty drive. -EINVAL with a message that names

@@ -82,6 +82,18 @@ static int add_options(struct img_args *a, const char *text, struct err *err)
     return rc;
 }
 
+/* Of -t, and of -T, which says the same of what is only read. */
+static bool is_cache_mode(const char *name)
+{
+    static const char *const names[] = {"none", "writeback", "writethrough", "directsync",
+                                        "unsafe"};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
 static bool set(struct img_args *a, int c, const char *value)
 {
     struct err err;
@@ -96,6 +108,11 @@ static bool set(struct img_args *a, int c, const char *value)
             return false;
         }
         return true;
+    }
+    if ((c == 't' || c == 'T') && !is_cache_mode(value)) {
+        img_complain(a, "-%c %.20s: there are none, writeback, writethrough, directsync and unsafe",
+                     c, value);
+        return false;
     }
     if (c == OPT_BACKING && strcmp(value, "any") && strcmp(value, "beside")) {
         img_complain(a, "--backing %s: there are beside and any", value);
@@ -139,6 +156,11 @@ bool img_json(const struct img_args *a)
     return a->opt[OPT_OUTPUT] && !strcmp(a->opt[OPT_OUTPUT], "json");
 }
 
+unsigned img_target_flags(const struct img_args *a, const char *cache)
+{
+    return strcmp(a->opt['t'] ? a->opt['t'] : cache, "unsafe") ? 0 : OPEN_UNSYNCED;
+}
+
 int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
                 const char *format, unsigned flags, const char *key_file)
 {
@@ -161,6 +183,21 @@ int img_open(const struct img_args *a, struct block_node **out, const char *path
              const char *format, unsigned flags)
 {
     return img_open_by(a, out, path, format, flags, a->opt[OPT_KEY_FILE]);
+}
+
+struct block_node *img_find_file(struct block_node *n, const char *path)
+{
+    char *real = realpath(path, NULL);
+    struct block_node *found = NULL;
+
+    for (; real && n && !found; n = n->backing) {
+        char *other = n->file ? realpath(bfile_path(n->file), NULL) : NULL;
+        if (other && !strcmp(other, real))
+            found = n;
+        free(other);
+    }
+    free(real);
+    return found;
 }
 
 int img_help_options(const struct block_format *f)

@@ -77,7 +77,8 @@ int img_bench(struct img_args *a)
         return 1;
     b.pattern = (int)(pattern & 0xff);
     depth = max_u64(1, min_u64(depth, DEPTH_MAX));
-    if (img_open(a, &b.n, a->argv[0], a->opt['f'], b.write ? 0 : OPEN_READ_ONLY))
+    if (img_open(a, &b.n, a->argv[0], a->opt['f'],
+                 b.write ? img_target_flags(a, "writeback") : OPEN_READ_ONLY))
         return 1;
     if (!b.size || b.size > b.n->size || b.size > GiB) {
         img_complain(a, "-s: from 1 to the image's size and 1G");

@@ -184,19 +184,8 @@ int img_bitmap(struct img_args *a)
 /* The node to commit into: -b, or the first behind. */
 static struct block_node *find_base(struct img_args *a, struct block_node *top)
 {
-    char *real = a->opt['b'] ? realpath(a->opt['b'], NULL) : NULL;
-    struct block_node *n = top->backing;
+    struct block_node *n = a->opt['b'] ? img_find_file(top->backing, a->opt['b']) : top->backing;
 
-    for (; real && n; n = n->backing) {
-        char *other = realpath(bfile_path(n->file), NULL);
-        bool same = other && !strcmp(other, real);
-        free(other);
-        if (same)
-            break;
-    }
-    free(real);
-    if (a->opt['b'] && n && !realpath(a->opt['b'], NULL))
-        n = NULL;
     if (!n)
         img_complain(a, "'%s' has no %sbacking file", bfile_path(top->file),
                      a->opt['b'] ? "such " : "");
@@ -210,7 +199,8 @@ static int commit_into(struct img_args *a, struct block_node *top, struct block_
     struct progress progress;
     struct block_node *base;
     struct err err;
-    int rc = img_open(a, &base, bfile_path(stop->file), stop->format->name, 0);
+    int rc = img_open(a, &base, bfile_path(stop->file), stop->format->name,
+                      img_target_flags(a, "writeback"));
 
     if (rc)
         return rc;
@@ -245,7 +235,8 @@ static int after_commit(struct img_args *a, const u8 id[BLOCK_ID], bool empty)
 {
     struct block_node *top;
     struct err err;
-    int rc = img_open(a, &top, a->argv[0], a->opt['f'], OPEN_NO_BACKING);
+    int rc = img_open(a, &top, a->argv[0], a->opt['f'],
+                      OPEN_NO_BACKING | img_target_flags(a, "writeback"));
 
     if (rc)
         return rc;
@@ -352,7 +343,8 @@ int img_rebase(struct img_args *a)
         img_complain(a, "give one file, and with -b its new backing file ('' for none)");
         return 1;
     }
-    if (img_open(a, &top, a->argv[0], a->opt['f'], a->opt['u'] ? OPEN_NO_BACKING : 0))
+    if (img_open(a, &top, a->argv[0], a->opt['f'],
+                 (a->opt['u'] ? OPEN_NO_BACKING : 0) | img_target_flags(a, "writeback")))
         return 1;
     rc = need(a, top, top->ops->set_backing, "have a backing file");
     if (!rc && *backing && !format && !a->opt['u']) {

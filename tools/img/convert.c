@@ -10,27 +10,11 @@
 #define THREADS 4u /* at least: while one waits for the disk, another goes on */
 #define SPARSE  (4 * KiB)
 
-/* The node of the chain that is this file. */
-static struct block_node *find_file(struct block_node *n, const char *path)
-{
-    char *real = realpath(path, NULL);
-    struct block_node *found = NULL;
-
-    for (; real && n && !found; n = n->backing) {
-        char *other = n->file ? realpath(bfile_path(n->file), NULL) : NULL;
-        if (other && !strcmp(other, real))
-            found = n;
-        free(other);
-    }
-    free(real);
-    return found;
-}
-
 /* The same of a name that is beside the file `out`. */
 static struct block_node *in_chain(struct block_node *n, const char *out, const char *name)
 {
     char *where = path_beside(out, name);
-    struct block_node *found = where ? find_file(n, where) : NULL;
+    struct block_node *found = where ? img_find_file(n, where) : NULL;
 
     free(where);
     return found;
@@ -52,7 +36,7 @@ static int open_target(struct img_args *a, struct conversion *v, unsigned flags)
 
     if (!key_file)
         key_file = format_option(&a->o, "encrypt.key-file");
-    return img_open_by(a, &v->dst, v->out, v->format->name, flags,
+    return img_open_by(a, &v->dst, v->out, v->format->name, flags | img_target_flags(a, "unsafe"),
                        key_file ? key_file : a->opt[OPT_KEY_FILE]);
 }
 
@@ -79,7 +63,7 @@ static int make_target(struct img_args *a, struct conversion *v)
     int rc = 0;
 
     for (unsigned i = 0; i < v->n; i++)
-        if (find_file(v->src[i], v->out)) {
+        if (img_find_file(v->src[i], v->out)) {
             img_complain(a, "'%s' is source and target", v->out);
             return -EINVAL;
         }

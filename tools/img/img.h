@@ -55,8 +55,13 @@ must_check int img_open(const struct img_args *a, struct block_node **out, const
                         const char *format, unsigned flags);
 must_check int img_open_by(const struct img_args *a, struct block_node **out, const char *path,
                            const char *format, unsigned flags, const char *key_file);
+/* How to open what is written to: -t, or the cache mode `cache`. Those that are not "unsafe" differ
+   in when the host's disk has what is new, and all have it there in the end. */
+unsigned img_target_flags(const struct img_args *a, const char *cache);
 /* The same of what is copied: read only, and as it was in the snapshot of -l. */
 must_check int img_open_source(struct img_args *a, struct block_node **out, const char *path);
+/* The node of the chain that is this file, or NULL. */
+struct block_node *img_find_file(struct block_node *n, const char *path);
 /* A format that can be made; NULL, and says why not. */
 const struct block_format *img_find_format(const struct img_args *a, const char *name);
 /* Takes what all formats have out of -o; *to is kept if it is not NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A raw image whose format was guessed does not become one of another format. */
+/* Raw images: one whose format was guessed does not become one of another format; flushes. */
 #include "../test.h"
 #include "base/be.h"
 #include "block/driver.h"
@@ -7,12 +7,13 @@
 #include "block/format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #define SIZE  (64 * KiB)
 #define MAGIC 0x514649fbu /* of qcow2 */
 
-static struct block_node *open_guessed(const char *format)
+static struct block_node *open_new(const char *format, unsigned flags)
 {
     char path[] = "/tmp/domus-raw-XXXXXX";
     struct block_node *n = NULL;
@@ -21,9 +22,14 @@ static struct block_node *open_guessed(const char *format)
 
     CHECK(fd >= 0 && !ftruncate(fd, SIZE));
     close(fd);
-    CHECK_EQ(block_chain_open(&n, path, format, NULL, 0, &err), 0);
+    CHECK_EQ(block_chain_open(&n, path, format, NULL, flags, &err), 0);
     unlink(path);
     return n;
+}
+
+static struct block_node *open_guessed(const char *format)
+{
+    return open_new(format, 0);
 }
 
 static void put_magic(u8 *buf)
@@ -75,9 +81,35 @@ static void what_was_looked_at_is_written(void)
     node_close(n);
 }
 
+static unsigned syncs;
+
+/* In place of the C library's. */
+int fdatasync(int fd)
+{
+    syncs++;
+    return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+static void flushes_reach_the_host(void)
+{
+    struct block_node *n = open_new("raw", 0);
+
+    CHECK_EQ(n->ops->flush(n), 0);
+    CHECK_EQ(syncs, 1);
+    node_close(n);
+
+    syncs = 0;
+    n = open_new("raw", OPEN_UNSYNCED);
+    CHECK_EQ(n->ops->write(n, 0, (const u8 *)"text", 4), 0);
+    CHECK_EQ(n->ops->flush(n), 0);
+    node_close(n);
+    CHECK_EQ(syncs, 0);
+}
+
 int main(void)
 {
     TEST_RUN(it_keeps_its_format);
     TEST_RUN(what_was_looked_at_is_written);
+    TEST_RUN(flushes_reach_the_host);
     return test_result();
 }

@@ -84,7 +84,11 @@ static void images(void)
     struct block_config image;
 
     CHECK_EQ(disk_parse(&d, "a.img,copy-on-read=on", &err), 0);
-    CHECK(disk_image(&d).copy_on_read);
+    CHECK(disk_image(&d).copy_on_read && !disk_image(&d).unsynced);
+    CHECK_EQ(disk_parse(&d, "a.img,cache=unsafe", &err), 0);
+    CHECK(disk_image(&d).unsynced);
+    CHECK_EQ(disk_parse(&d, "a.img,cache=writeback", &err), 0);
+    CHECK(!disk_image(&d).unsynced);
     d = (struct disk_config){0};
     CHECK_EQ(disk_parse(&d, "a.img,format=qcow2,backing=any,snapshot", &err), 0);
     image = disk_image(&d);
@@ -112,6 +116,7 @@ static void refusals(void)
         {"a.img,copy-on-read=maybe", "copy-on-read: ", false},
         {"a.img,copy-on-read=on,ro", "ro, snapshot and media=cdrom", false},
         {"a.img,snapshot,copy-on-read=on", "ro, snapshot and media=cdrom", false},
+        {"a.img,cache=none", "cache: there are writeback and unsafe", false},
         {"a.img,bus=mca", "bus=mca", false},
         {"a.img,bus=", "bus=: there are ide", false},
         {"a.img,bus=IDE", "bus=IDE", false},
