@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from machines import Failed, output_of
+from machines import Failed, MORTAL, output_of
 from workloads import CARDS, DISKS
 
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
@@ -172,7 +172,7 @@ class Process:
     """One of the host that machines need."""
 
     def __init__(self, words):
-        self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.child = subprocess.Popen([*MORTAL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def close(self):
         self.child.kill()
@@ -180,10 +180,11 @@ class Process:
 
 
 class Interface:
-    """One of the host's network, made by a command of ip."""
+    """One of the host's network, made by a command of ip, in place of what a killed run has left."""
 
     def __init__(self, name, words):
         self.name = name
+        self.close()
         output_of(["ip", *words])
         output_of(["ip", "link", "set", name, "up"])
 

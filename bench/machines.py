@@ -40,6 +40,9 @@ echo LOADED
 boot
 """
 
+# Before the words of a command: it ends with the benchmark, also if that is killed.
+MORTAL = ["setpriv", "--pdeathsig", "KILL"]
+
 
 class Failed(Exception):
     """A machine did not do what the benchmark needs."""
@@ -97,7 +100,7 @@ class Run:
         self.start = time.monotonic()
         self.deadline = self.start + timeout
         try:
-            self.child = subprocess.Popen(command, start_new_session=True, cwd=cwd,
+            self.child = subprocess.Popen([*MORTAL, *command], start_new_session=True, cwd=cwd,
                                           env=dict(os.environ, TERM="linux"), **standard)
         except OSError as e:
             raise Failed(f"{command[0]}: {e.strerror}") from e
