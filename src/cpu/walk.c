@@ -212,7 +212,7 @@ static int try_walk(struct vcpu *c, gva_t va, unsigned mmu, u32 *pfec, struct wa
     }
     dirty = path.e[path.n - 1].val & PTE_D;
     out->gpa = leaf.base | (va & (leaf.size - 1));
-    out->writable = dirty && may_write(c, leaf.rights, mmu);
+    out->writable = dirty && permitted(c, leaf.rights, mmu, PFEC_W);
     out->executable = may_execute(c, leaf.rights, mmu);
     out->global = (c->cr4 & CR4_PGE) && (path.e[path.n - 1].val & PTE_G);
     out->size = leaf.size;

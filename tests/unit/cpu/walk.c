@@ -298,7 +298,10 @@ static void smep_and_smap(void)
     struct guest *g = paging_long(false);
     struct walk w;
 
-    CHECK_EQ(walk(g, VA64, MMU_SUPER, PFEC_I, &w), -1);
+    CHECK_EQ(walk(g, VA64, MMU_SUPER, PFEC_W, &w), -1); /* it is dirty now */
+    CHECK(w.writable);
+    CHECK_EQ(walk(g, VA64, MMU_SUPER_SMAP, PFEC_I, &w), -1);
+    CHECK(!w.readable && !w.writable); /* a fetch allows no data access */
     g->c->cr4 |= CR4_SMEP;
     CHECK_EQ(walk(g, VA64, MMU_SUPER, PFEC_I, &w), PFEC_P | PFEC_I);
     CHECK_EQ(walk(g, VA64, MMU_USER, PFEC_I | PFEC_U, &w), -1);
