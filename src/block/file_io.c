@@ -8,9 +8,10 @@
 #include <limits.h>
 #include <string.h>
 
-#define BATCH     256u       /* pieces that the kernel is given at once */
-#define AHEAD     (4 * MiB)  /* of a reader that goes through a file … */
-#define AHEAD_MIN (64 * KiB) /* … in steps of more than that */
+#define BATCH  256u       /* pieces that the kernel is given at once */
+#define AHEAD  (4 * MiB)  /* of a reader that goes through a file … */
+#define BEHIND (8 * MiB)  /* of a writer that does … */
+#define LARGE  (64 * KiB) /* … in steps of more than that */
 
 /* Moves pieces that it may change. */
 typedef int (*mover)(struct bfile *f, u64 off, struct iovec *iov, unsigned n);
@@ -66,7 +67,7 @@ static void read_ahead(struct bfile *f, u64 off, u64 len)
     u8 first;
     bool in_a_row = atomic_exchange(&f->next, end) == off;
 
-    if (!in_a_row || len <= AHEAD_MIN)
+    if (!in_a_row || len <= LARGE)
         return;
     if (from < end || from > end + AHEAD)
         from = end;
@@ -110,8 +111,30 @@ static int write_remote(struct bfile *f, u64 off, const struct iovec *iov, unsig
     return rc;
 }
 
+/* Large writes in a row, or nearly so, are put to the disk while more of them come: a flush at the
+   end has less to wait for. */
+static void write_behind(struct bfile *f, u64 off, u64 len)
+{
+    u64 end = off + len, last, from;
+
+    if (f->unsynced || len <= LARGE)
+        return;
+    last = atomic_exchange(&f->written, end);
+    if (off > last + BEHIND / 2 || last > end + BEHIND / 2) {
+        atomic_store(&f->behind, off);
+        return;
+    }
+    from = atomic_load(&f->behind);
+    if (end < from + BEHIND)
+        return;
+    atomic_store(&f->behind, end);
+    (void)!sync_file_range(f->fd, (off_t)from, (off_t)(end - from), SYNC_FILE_RANGE_WRITE);
+}
+
 static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
 {
+    u64 start = off;
+
     if (f->remote)
         return write_remote(f, off, iov, n);
     consume(&iov, &n, 0);
@@ -125,6 +148,7 @@ static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
         consume(&iov, &n, (size_t)r);
         bfile_grown(f, off);
     }
+    write_behind(f, start, off - start);
     return 0;
 }
 

@@ -12,9 +12,11 @@ struct bfile {
     bool device, read_only; /* device: of a size that is given */
     bool unsynced;
     _Atomic u64 size;
-    atomic_bool waits; /* the host cannot say whether a read would wait */
-    _Atomic u64 next;  /* where the last read has ended */
-    _Atomic u64 ahead; /* how far the kernel was asked to read */
+    atomic_bool waits;   /* the host cannot say whether a read would wait */
+    _Atomic u64 next;    /* where the last read has ended */
+    _Atomic u64 ahead;   /* how far the kernel was asked to read */
+    _Atomic u64 written; /* where the last large write has ended */
+    _Atomic u64 behind;  /* what is written in a row from there on, the disk has not been given */
     dev_t dev;
     ino_t ino;
     bfile_hook hook;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define SIZE  (64 * KiB)
+#define LONG  (32 * MiB)
 #define MAGIC 0x514649fbu /* of qcow2 */
 
 static struct block_node *open_new(const char *format, unsigned flags)
@@ -90,6 +91,43 @@ int fdatasync(int fd)
     return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
 }
 
+static u64 put_end;
+
+int sync_file_range(int fd, off_t off, off_t len, unsigned flags)
+{
+    CHECK_EQ(flags, SYNC_FILE_RANGE_WRITE);
+    CHECK_EQ(off, put_end);
+    put_end = (u64)(off + len);
+    return 0;
+}
+
+static void write_in_a_row(struct block_node *n, u64 step)
+{
+    static u8 buf[MiB];
+
+    for (u64 at = 0; at < LONG; at += step)
+        CHECK_EQ(n->ops->write(n, at, buf, step), 0);
+}
+
+static void long_writes_are_put_to_the_disk_meanwhile(void)
+{
+    struct block_node *n = open_new("raw", 0);
+
+    CHECK_EQ(n->ops->resize(n, LONG, PREALLOC_OFF, &(struct err){0}), 0);
+    write_in_a_row(n, 4 * KiB);
+    CHECK_EQ(put_end, 0);
+    write_in_a_row(n, MiB);
+    CHECK(put_end > LONG / 2 && put_end <= LONG);
+    node_close(n);
+
+    put_end = 0;
+    n = open_new("raw", OPEN_UNSYNCED);
+    CHECK_EQ(n->ops->resize(n, LONG, PREALLOC_OFF, &(struct err){0}), 0);
+    write_in_a_row(n, MiB);
+    CHECK_EQ(put_end, 0);
+    node_close(n);
+}
+
 static void flushes_reach_the_host(void)
 {
     struct block_node *n = open_new("raw", 0);
@@ -111,5 +149,6 @@ int main(void)
     TEST_RUN(it_keeps_its_format);
     TEST_RUN(what_was_looked_at_is_written);
     TEST_RUN(flushes_reach_the_host);
+    TEST_RUN(long_writes_are_put_to_the_disk_meanwhile);
     return test_result();
 }
