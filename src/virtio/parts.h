@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A request's data in guest memory, kept from virtq_pop to virtq_push: some bytes of its buffer,
-   and how far they are moved. */
+/* A request's data in guest memory, kept from virtq_pop to virtq_push: some bytes of its buffer. */
 #pragma once
 #include "virtio/virtio.h"
 
 struct parts {
     struct iovec *iov; /* the request's, with room for all parts of the buffer */
     unsigned n;
-    unsigned part; /* what comes next is byte `at` of this one */
-    u64 at, left;
+    u64 bytes;
 };
 
 /* Bytes [from, from + len) of the n parts in iov, as far as there are any. */
 void parts_set(struct parts *p, struct iovec *room, const struct iovec *iov, unsigned n, u64 from,
                u64 len);
-/* Copies the next n bytes, n <= left; stays. */
+/* Copies n bytes to the start of it, n <= bytes. */
 void parts_write(const struct parts *p, struct mem *mem, const u8 *from, u64 n);

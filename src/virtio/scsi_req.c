@@ -65,7 +65,7 @@ static bool stale(const struct scsi_req *r)
 static u32 respond(struct scsi_req *r)
 {
     u8 raw[RESPONSE + SCSI_SENSE] = {0};
-    u64 room = r->answer.left;
+    u64 room = r->answer.bytes;
 
     raw[11] = r->response;
     if (r->response == S_OK) {
@@ -111,7 +111,7 @@ static void move(struct scsi_req *r)
 
     parts_set(data, data->iov, data->iov, data->n, 0, r->cmd.left);
     r->moving = true;
-    scsi_move_pieces(&r->cmd, data->iov, data->n, data->left);
+    scsi_move_pieces(&r->cmd, data->iov, data->n, data->bytes);
 }
 
 static void moved(struct scsi_req *r)
@@ -121,7 +121,7 @@ static void moved(struct scsi_req *r)
     if (r->cmd.dir == SCSI_IN) /* what failed may have come in part */
         mem_pieces_written(r->s->virtio.mem, data->iov, data->n);
     if (r->cmd.status == SCSI_GOOD)
-        r->moved = data->left;
+        r->moved = data->bytes;
 }
 
 /* What the command has to move goes where the driver has room, and there is enough of it. */
@@ -210,7 +210,7 @@ void scsi_req_start(struct virtio_scsi *s, struct virtq *q)
     else
         parts_set(&r->data, r->iov + r->answer.n, buf->iov, buf->nout, header_len,
                   buf->out_len - header_len);
-    r->room = r->data.left;
+    r->room = r->data.bytes;
     cdb_len = min_u64(cdb_len, SCSI_CDB_MAX);
     virtq_read(buf, 0, header, HEADER + cdb_len);
     start(r, header, cdb_len);

@@ -77,7 +77,7 @@ static void serve_one(struct virtio_share *s)
 
     s->busy = true;
     pthread_mutex_unlock(&s->lock);
-    len = p9_serve(s->p9, m->bytes, m->len, s->answer, (u32)m->room.left);
+    len = p9_serve(s->p9, m->bytes, m->len, s->answer, (u32)m->room.bytes);
     pthread_mutex_lock(&s->lock);
     s->busy = false;
     if (m->head.generation == q->generation) {
