@@ -337,7 +337,7 @@ static int map_range(const struct img_args *a, struct block_node *n, u64 off, u6
         if (rc)
             return rc;
         if (!in)
-            depth = 0;
+            depth--; /* of the last one that could have said it */
         path = e.path ? e.path : in ? bfile_path(in->file) : NULL;
         if (!continues(&l, &e, path, depth)) {
             print_line(a, &l, &first);
