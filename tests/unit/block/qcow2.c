@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* qcow2 against an array, with power lost at any operation, with a full disk, and damaged. */
+#include "model.h"
 #include "power.h"
 
 #include <errno.h>
@@ -70,26 +71,12 @@ static void step(struct block_node *n, u8 *model, u32 *seed, u32 i)
     static u8 buf[40000];
     static struct iovec iov[700];
     u64 off = draw(seed) % SIZE & ~(u64)(UNIT - 1), len = (draw(seed) % 70 + 1) * UNIT;
+    unsigned count;
 
     len = min_u64(len, SIZE - off);
     memset(buf, (int)(i % 250 + 1), len);
-    switch (draw(seed) % 8) {
-    case 0:
-        CHECK_EQ(n->ops->zero(n, off, len), 0);
-        memset(model + off, 0, len);
-        break;
-    case 1:
-        CHECK_EQ(n->ops->flush(n), 0);
-        break;
-    case 2: /* what it reads as after is not said: read it */
-        CHECK_EQ(n->ops->discard(n, off, len), 0);
-        CHECK_EQ(n->ops->read(n, off, model + off, len), 0);
-        break;
-    default:
-        CHECK_EQ(node_writev(n, off, iov, cut(buf, len, seed, iov)), 0);
-        memcpy(model + off, buf, len);
-        break;
-    }
+    count = cut(buf, len, seed, iov);
+    model_change(n, model, off, iov, count, draw(seed));
 }
 
 /* In pieces; and at once, where all that it takes is in memory. */

@@ -2,6 +2,7 @@
 /* Encrypted qcow2 images: like an array, with any options and any pieces; headers that are wrong.
  */
 #include "base/be.h"
+#include "model.h"
 #include "power.h"
 
 #include <errno.h>
@@ -145,23 +146,7 @@ static void step(struct block_node *n, u8 *model, u32 *seed, u32 i)
     }
     len = min_u64(min_u64(len, sizeof(buf)), SIZE - off);
     memset(buf, (int)(i % 250 + 1), len);
-    switch (draw(seed) % 8) {
-    case 0:
-        CHECK_EQ(n->ops->zero(n, off, len), 0);
-        memset(model + off, 0, len);
-        break;
-    case 1:
-        CHECK_EQ(n->ops->flush(n), 0);
-        break;
-    case 2: /* what it reads as after is not said: read it */
-        CHECK_EQ(n->ops->discard(n, off, len), 0);
-        CHECK_EQ(n->ops->read(n, off, model + off, len), 0);
-        break;
-    default:
-        CHECK_EQ(n->ops->write(n, off, buf, len), 0);
-        memcpy(model + off, buf, len);
-        break;
-    }
+    model_change(n, model, off, &(struct iovec){buf, len}, 1, draw(seed));
 }
 
 static void steps(u8 *model, u32 from, u32 count)
