@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define WORKERS 4u
+#define SETTLE  NSEC_PER_SEC
 #define NOW_MAX (64 * KiB) /* a copy of more takes a CPU longer than to wake another */
 
 struct block {
@@ -30,6 +31,8 @@ struct block {
     unsigned running;                /* … of them taken by workers or the ring; lock */
     bool closing;                    /* lock */
     bool held;                       /* nothing is taken; lock */
+    bool freed;                      /* by a discard, and no flush was taken since; lock */
+    int flush_rc;                    /* of a flush that nobody asked for; lock */
     unsigned drains;                 /* under way, which limits do not delay; lock */
     struct throttle throttle;        /* lock; whether there is one never changes */
     bool limited;
@@ -184,15 +187,58 @@ static struct block_req *take_in_time(struct block *b, u64 *until)
     return take(b);
 }
 
-static void sleep_until(struct block *b, u64 until)
+/* Lock held. 0 is never; true if it is time. */
+static bool sleep_until(struct block *b, u64 until)
 {
-    struct timespec at = {.tv_sec = (time_t)(until / 1000000000),
-                          .tv_nsec = (long)(until % 1000000000)};
+    struct timespec at = {.tv_sec = (time_t)(until / NSEC_PER_SEC),
+                          .tv_nsec = (long)(until % NSEC_PER_SEC)};
 
     if (until)
-        pthread_cond_timedwait(&b->work, &b->lock, &at);
-    else
-        pthread_cond_wait(&b->work, &b->lock);
+        return pthread_cond_timedwait(&b->work, &b->lock, &at) == ETIMEDOUT;
+    pthread_cond_wait(&b->work, &b->lock);
+    return false;
+}
+
+static bool to_settle(const struct block *b)
+{
+    return b->freed && !b->first && !b->held && !b->closing;
+}
+
+/* Lock held. What is discarded goes back to the host with a flush; a guest that has nothing more to
+   write may not ask for one. */
+static void wait_for_work(struct block *b, u64 until)
+{
+    int rc;
+
+    if (to_settle(b))
+        until = host_ns(CLOCK_MONOTONIC) + SETTLE;
+    if (!sleep_until(b, until) || !to_settle(b))
+        return;
+    b->freed = false;
+    b->running++;
+    pthread_mutex_unlock(&b->lock);
+    rc = b->node->ops->flush(b->node);
+    pthread_mutex_lock(&b->lock);
+    if (rc)
+        b->flush_rc = rc;
+    if (!--b->running)
+        pthread_cond_broadcast(&b->idle);
+}
+
+/* The result of a request, whose flush also tells of what went wrong in one that nobody asked for.
+ */
+static int run(struct block *b, const struct block_req *req)
+{
+    int rc = execute(b->node, req);
+
+    pthread_mutex_lock(&b->lock);
+    b->freed |= !rc && (req->op == BLOCK_DISCARD || req->op == BLOCK_ZERO);
+    if (req->op == BLOCK_FLUSH) {
+        rc = rc ? rc : b->flush_rc;
+        b->flush_rc = 0;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return rc;
 }
 
 static void *worker(void *opaque)
@@ -207,12 +253,13 @@ static void *worker(void *opaque)
         if (!req && b->closing)
             break;
         if (!req) {
-            sleep_until(b, until);
+            wait_for_work(b, until);
             continue;
         }
         b->running++;
+        b->freed &= req->op != BLOCK_FLUSH;
         pthread_mutex_unlock(&b->lock);
-        rc = execute(b->node, req);
+        rc = run(b, req);
         pthread_mutex_lock(b->machine);
         complete(b, req, rc);
         pthread_mutex_unlock(b->machine);

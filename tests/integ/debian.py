@@ -125,7 +125,8 @@ def check_disk(g, q, image):
     g.run(f"{FIO} --size=200m --rw=write --bs=1m --end_fsync=1 >said || cat said")
     full = kept(image)
     g.run("rm t; sync; sudo fstrim -v /")
-    want(kept(image) < full - 150 * MiB, f"trimmed, the image takes {kept(image)} bytes of {full}")
+    g.comes_to("true", lambda _: kept(image) < full - 150 * MiB,
+               f"trimmed, the image still takes about {full} bytes")
     q("block_resize", device=q("query-block")[0]["device"], size=4096 * MiB)
     g.comes_to("lsblk -bdno SIZE /dev/vda", lambda said: said == str(4096 * MiB), "the disk's size is")
 

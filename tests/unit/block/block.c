@@ -616,6 +616,37 @@ static void what_the_host_has_in_memory_is_read_at_once(void)
     remove_file();
 }
 
+/* With nobody asking for it. */
+static void await_flush(struct memdisk *m, unsigned count)
+{
+    for (unsigned n = 0; n < 1000 && m->flushes < count; n++)
+        usleep(10000);
+    CHECK_EQ(m->flushes, count);
+}
+
+static void what_is_discarded_is_flushed_in_the_end(void)
+{
+    u8 buf[512] = {0};
+    struct memdisk *m = memdisk_new(4096, false);
+    struct block *b;
+
+    rig_open(&rig);
+    CHECK_EQ(block_new(&b, &m->node, 2, &rig.lock), 0);
+    CHECK_EQ(run(b, BLOCK_DISCARD, 0, NULL, 512), 0);
+    await_flush(m, 1);
+    m->fail = -EIO;
+    m->fail_at = UINT64_MAX;
+    CHECK_EQ(run(b, BLOCK_ZERO, 0, NULL, 512), 0);
+    await_flush(m, 2);
+    m->fail = 0;
+    CHECK_EQ(run(b, BLOCK_WRITE, 0, buf, 512), 0);
+    CHECK_EQ(run(b, BLOCK_FLUSH, 0, NULL, 0), -EIO); /* the one before, which was not told */
+    CHECK_EQ(run(b, BLOCK_FLUSH, 0, NULL, 0), 0);
+    CHECK_EQ(m->flushes, 4);
+    block_close(b);
+    rig_close(&rig);
+}
+
 static sem_t gate;
 
 static int read_at_gate(struct block_node *n, u64 off, u8 *buf, u64 len)
@@ -704,5 +735,6 @@ int main(void)
     TEST_RUN(a_snapshot_is_resized);
     TEST_RUN(limits_delay_but_not_the_end);
     TEST_RUN(it_is_closed_while_others_wait);
+    TEST_RUN(what_is_discarded_is_flushed_in_the_end);
     return test_result();
 }

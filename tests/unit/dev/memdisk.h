@@ -9,13 +9,13 @@
 
 struct memdisk {
     struct block_node node;
-    u8 *data, *own;   /* own: to be freed; NULL: data is lent */
-    int fail;         /* -errno of every request that reaches … */
-    u64 fail_at;      /* … this byte */
-    unsigned moves;   /* reads and writes: calls */
-    unsigned flushes; /* calls */
-    u64 discarded;    /* bytes */
-    bool now;         /* small reads need no wait, with memdisk_block_now */
+    u8 *data, *own;           /* own: to be freed; NULL: data is lent */
+    int fail;                 /* -errno of every request that reaches … */
+    u64 fail_at;              /* … this byte */
+    unsigned moves;           /* reads and writes: calls */
+    _Atomic unsigned flushes; /* calls */
+    u64 discarded;            /* bytes */
+    bool now;                 /* small reads need no wait, with memdisk_block_now */
 };
 
 static inline int memdisk_check(const struct memdisk *m, u64 off, u64 len)
