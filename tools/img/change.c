@@ -199,9 +199,12 @@ static int commit_into(struct img_args *a, struct block_node *top, struct block_
     struct progress progress;
     struct block_node *base;
     struct err err;
-    int rc = img_open(a, &base, bfile_path(stop->file), stop->format->name,
-                      img_target_flags(a, "writeback"));
+    u64 rate = 0;
+    int rc = img_number(a, 'r', &rate);
 
+    if (!rc)
+        rc = img_open(a, &base, bfile_path(stop->file), stop->format->name,
+                      img_target_flags(a, "writeback"));
     if (rc)
         return rc;
     progress_start(&progress, a, top->size);
@@ -214,6 +217,7 @@ static int commit_into(struct img_args *a, struct block_node *top, struct block_
                          .dst = base,
                          .stop = stop,
                          .len = top->size,
+                         .rate = rate,
                          .threads = 4,
                          .progress = &progress};
         rc = copy_run(&c, &err);

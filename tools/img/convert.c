@@ -23,7 +23,7 @@ static struct block_node *in_chain(struct block_node *n, const char *out, const 
 struct conversion {
     struct block_node *src[64], *dst;
     unsigned n;
-    u64 size, sparse;
+    u64 size, sparse, rate;
     unsigned threads;
     const char *out, *backing, *backing_format;
     const struct block_format *format;
@@ -49,6 +49,8 @@ static int read_numbers(const struct img_args *a, struct conversion *v)
     v->sparse = SPARSE;
     if (!rc)
         rc = img_number(a, 'S', &v->sparse);
+    if (!rc)
+        rc = img_number(a, 'r', &v->rate);
     if (!rc && (!n || n > COPY_THREADS)) {
         img_complain(a, "-m: 1 to %u threads", COPY_THREADS);
         rc = -EINVAL;
@@ -111,6 +113,7 @@ static int copy_all(struct img_args *a, struct conversion *v)
                          .base = base,
                          .len = v->src[i]->size,
                          .sparse = v->sparse,
+                         .rate = v->rate,
                          .dst_zero = starts_as_zeros(a, v, &info),
                          .compress = a->opt['c'],
                          .salvage = a->opt[OPT_SALVAGE],

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copying one chain of nodes into another by several threads, and comparing two. */
+#include "block/throttle.h"
 #include "img.h"
+#include "os/time.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,6 +19,8 @@ struct job {
     _Atomic int rc;
     _Atomic u64 failed_at;
     _Atomic bool writing; /* it is the target that failed */
+    pthread_mutex_t turn;
+    struct throttle throttle; /* turn */
 };
 
 static void failed(struct job *j, int rc, u64 at, bool writing)
@@ -104,6 +108,23 @@ static u64 packed_unit(const struct copy *c)
     return info.cluster;
 }
 
+/* Waits until so much may be copied; who comes next waits behind. */
+static void take_turn(struct job *j, u64 bytes)
+{
+    u64 at;
+
+    if (!j->c->rate)
+        return;
+    pthread_mutex_lock(&j->turn);
+    at = throttle_until(&j->throttle, true, host_ns(CLOCK_MONOTONIC));
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
+                    &(struct timespec){.tv_sec = (time_t)(at / NSEC_PER_SEC),
+                                       .tv_nsec = (long)(at % NSEC_PER_SEC)},
+                    NULL);
+    throttle_take(&j->throttle, true, bytes, max_u64(at, host_ns(CLOCK_MONOTONIC)));
+    pthread_mutex_unlock(&j->turn);
+}
+
 /* A range of one chunk. With compression always whole units, so that nothing is written twice. */
 static void do_range(struct job *j, u64 off, u64 len, u8 *buf, u64 unit)
 {
@@ -132,6 +153,7 @@ static void do_range(struct job *j, u64 off, u64 len, u8 *buf, u64 unit)
         if (e.flags & EXTENT_ZERO) {
             rc = write_zeros(c, off, e.len);
         } else if (e.flags & EXTENT_ALLOCATED) {
+            take_turn(j, e.len);
             rc = read_source(c, off, buf, e.len);
             if (rc) {
                 failed(j, rc, off, false);
@@ -166,7 +188,10 @@ static void *worker(void *opaque)
 
 int copy_run(struct copy *c, struct err *err)
 {
-    struct job j = {.c = c, .chunk = CHUNK};
+    struct job j = {.c = c,
+                    .chunk = CHUNK,
+                    .turn = PTHREAD_MUTEX_INITIALIZER,
+                    .throttle.limits.rate[THROTTLE_BYTES] = min_u64(c->rate, THROTTLE_RATE_MAX)};
     pthread_t thread[COPY_THREADS];
     unsigned n = 0;
 

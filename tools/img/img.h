@@ -92,6 +92,7 @@ struct copy {
     u64 base;   /* where src's first byte goes */
     u64 len;    /* of src */
     u64 sparse; /* bytes of zeros that are a hole */
+    u64 rate;   /* bytes of data in a second; 0: any */
     bool dst_zero, compress, salvage;
     unsigned threads;
     struct progress *progress;
