@@ -46,7 +46,8 @@ static void insert_sum(u8 *p, size_t len, u32 css, u32 cso, u32 cse, bool zero_i
     put_be16(p + cso, !sum && zero_is_none ? 0xffff : sum);
 }
 
-static void insert_sums(const struct e1000_tx *tx, u8 *p, size_t len)
+/* l4: that of TCP or UDP, too. */
+static void insert_sums(const struct e1000_tx *tx, u8 *p, size_t len, bool l4)
 {
     const struct e1000_context *c = &tx->context[tx->segment];
 
@@ -58,28 +59,29 @@ static void insert_sums(const struct e1000_tx *tx, u8 *p, size_t len)
     /* The driver's pseudo header lacks the length where there are segments. */
     if (tx->segment && tx->popts & POPTS_TXSM && c->tucso + 2u <= len && c->tucss < len)
         put_be16(p + c->tucso, frame_sum_add(be16(p + c->tucso), (u16)(len - c->tucss)));
-    if (tx->popts & POPTS_TXSM)
+    if (l4 && tx->popts & POPTS_TXSM)
         insert_sum(p, len, c->tucss, c->tucso, c->tucse, !(c->cmd & TUCMD_TCP));
     if (tx->popts & POPTS_IXSM)
         insert_sum(p, len, c->ipcss, c->ipcso, c->ipcse, false);
 }
 
-static void count_frame(struct e1000 *e, const u8 *frame, u32 len)
+/* `len` with FCS. */
+static void count_frames(struct e1000 *e, const u8 *frame, u32 len, u32 n)
 {
     static const u16 limit[] = {64, 127, 255, 511, 1023};
     unsigned size = 0;
 
     while (size < ARRAY_SIZE(limit) && len > limit[size])
         size++;
-    e1000_count(e, PTC64 + 4 * size, 1);
-    e1000_count(e, GPTC, 1);
-    e1000_count(e, TPT, 1);
+    e1000_count(e, PTC64 + 4 * size, n);
+    e1000_count(e, GPTC, n);
+    e1000_count(e, TPT, n);
     if (frame_is_broadcast(frame))
-        e1000_count(e, BPTC, 1);
+        e1000_count(e, BPTC, n);
     else if (frame_is_multicast(frame))
-        e1000_count(e, MPTC, 1);
-    e1000_count64(e, GOTCL, len);
-    e1000_count64(e, TOTL, len);
+        e1000_count(e, MPTC, n);
+    e1000_count64(e, GOTCL, len * n);
+    e1000_count64(e, TOTL, len * n);
 }
 
 static size_t insert_tag(struct e1000 *e, size_t len)
@@ -88,6 +90,11 @@ static size_t insert_tag(struct e1000 *e, size_t len)
     put_be16(e->out + 12, (u16)e1000_get(e, VET));
     put_be16(e->out + 14, e->tx.special);
     return len + FRAME_VLAN;
+}
+
+static bool loops_back(const struct e1000 *e)
+{
+    return e1000_get(e, RCTL) >> 6 & 3 || e->phy[0] & BMCR_LOOPBACK;
 }
 
 /* False: not now. */
@@ -105,23 +112,23 @@ static bool send_frame(struct e1000 *e, size_t len)
     }
     if (len > NET_FRAME_MAX)
         return true;
-    if (e1000_get(e, RCTL) >> 6 & 3 || e->phy[0] & BMCR_LOOPBACK)
+    if (loops_back(e))
         e1000_receive(e, e->out, len); /* what finds no room is lost, as in the chip */
     else if (e->link)
         taken = net_send(&e->end, e->out, len);
     if (taken)
-        count_frame(e, e->out, (u32)len + FRAME_FCS);
+        count_frames(e, e->out, (u32)len + FRAME_FCS, 1);
     return taken;
 }
 
-static size_t next_segment(struct e1000 *e, size_t header)
+static size_t next_segment(struct e1000 *e, size_t header, size_t mss)
 {
     struct e1000_tx *tx = &e->tx;
     const struct e1000_context *c = &tx->context[1];
     struct frame_large large = {.data = tx->buf,
                                 .len = tx->len,
                                 .header = header,
-                                .mss = c->mss,
+                                .mss = mss,
                                 .l3 = c->ipcss,
                                 .l4 = c->tucss,
                                 .ip = true,
@@ -131,6 +138,48 @@ static size_t next_segment(struct e1000 *e, size_t header)
     return frame_segment(&large, tx->at, e->out);
 }
 
+/* Whether the other side cuts the packet itself, and how it is told of it. */
+static bool may_go_whole(const struct e1000 *e, struct net_offload *o)
+{
+    const struct e1000_tx *tx = &e->tx;
+    const struct e1000_context *c = &tx->context[1];
+    u8 kind = c->cmd & TUCMD_IP ? NET_OFFLOAD_TCP4 : NET_OFFLOAD_TCP6;
+    u8 sums = c->cmd & TUCMD_IP ? POPTS_TXSM | POPTS_IXSM : POPTS_TXSM;
+
+    if (tx->at || tx->tag || tx->len > NET_FRAME_MAX || !e->link || loops_back(e))
+        return false;
+    if (!(c->cmd & TUCMD_TCP) || (tx->popts & sums) != sums || c->ipcss != FRAME_HEADER ||
+        c->tucss + TCP_MIN > c->hdrlen || c->tucso != c->tucss + TCP_SUM || c->tucse)
+        return false;
+    *o = (struct net_offload){.flags = NET_OFFLOAD_SUM,
+                              .gso = kind,
+                              .header = c->hdrlen,
+                              .gso_size = c->mss,
+                              .sum_start = c->tucss,
+                              .sum_offset = TCP_SUM};
+    if (tx->buf[c->tucss + TCP_FLAGS] & TCP_CWR)
+        o->gso |= NET_OFFLOAD_ECN;
+    return net_may_offload(net_peer_takes(&e->end), o);
+}
+
+/* False: not now. Counts what it is cut into. */
+static bool send_whole(struct e1000 *e, struct net_offload *o)
+{
+    struct e1000_tx *tx = &e->tx;
+    u32 header = o->header, body = tx->len - header, full = body / o->gso_size;
+    size_t len = next_segment(e, header, body);
+
+    insert_sums(tx, e->out, len, false);
+    if (!net_pass(&e->end, o, e->out, len))
+        return false;
+    count_frames(e, e->out, header + o->gso_size + FRAME_FCS, full);
+    if (body % o->gso_size)
+        count_frames(e, e->out, header + body % o->gso_size + FRAME_FCS, 1);
+    e1000_count(e, TSCTC, 1);
+    tx_forget(tx);
+    return true;
+}
+
 /* One frame of the packet that is complete. False: not now. */
 static bool send_some(struct e1000 *e)
 {
@@ -138,12 +187,15 @@ static bool send_some(struct e1000 *e)
     const struct e1000_context *c = &tx->context[1];
     size_t header = c->hdrlen, len = tx->len;
     bool cut = tx->segment && c->mss && header < len;
+    struct net_offload o;
 
+    if (cut && may_go_whole(e, &o))
+        return send_whole(e, &o);
     if (cut)
-        len = next_segment(e, header);
+        len = next_segment(e, header, c->mss);
     else
         memcpy(e->out, tx->buf, len);
-    insert_sums(tx, e->out, len);
+    insert_sums(tx, e->out, len, true);
     if (!send_frame(e, len))
         return false;
     tx->at += cut ? (u32)(len - header) : (u32)len;

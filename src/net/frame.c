@@ -21,10 +21,7 @@
 
 #define PROTO_TCP 6u
 #define PROTO_UDP 17u
-#define TCP_MIN   20u
 #define TCP_SEQ   4u
-#define TCP_FLAGS 13u
-#define TCP_SUM   16u
 #define TCP_FIN   0x01u
 #define TCP_PSH   0x08u
 #define UDP_MIN   8u
@@ -176,6 +173,16 @@ void frame_put_l4_sum(const struct frame_layout *l, u8 *frame)
     put_be16(field, 0);
     sum = (u16)~l4_sum(l, frame);
     put_be16(field, l->proto == FRAME_L4_UDP && !sum ? 0xffff : sum);
+}
+
+void frame_put_sums(u8 *frame, size_t len)
+{
+    struct frame_layout l;
+
+    if (!frame_parse(&l, frame, len))
+        return;
+    frame_put_ip_sum(&l, frame);
+    frame_put_l4_sum(&l, frame);
 }
 
 static void fix_ip(const struct frame_large *p, size_t at, u8 *out, size_t len)

@@ -12,6 +12,11 @@
 #define FRAME_VLAN     4u
 #define FRAME_VLAN_TPI 0x8100u
 
+#define TCP_MIN   20u /* bytes of a header */
+#define TCP_FLAGS 13u /* offset */
+#define TCP_CWR   0x80u
+#define TCP_SUM   16u /* offset */
+
 static inline u16 be16(const u8 *p)
 {
     return (u16)(p[0] << 8 | p[1]);
@@ -78,6 +83,7 @@ bool frame_l4_sum_ok(const struct frame_layout *l, const u8 *frame);
 /* Fill in the checksum of IPv4 header, TCP or UDP. */
 void frame_put_ip_sum(const struct frame_layout *l, u8 *frame);
 void frame_put_l4_sum(const struct frame_layout *l, u8 *frame);
+void frame_put_sums(u8 *frame, size_t len); /* both, of what is a packet of IP */
 
 /* A packet to be cut into segments of at most `mss` bytes behind `header` bytes each. */
 struct frame_large {

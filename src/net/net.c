@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net/net.h"
 #include "base/le.h"
+#include "net/frame.h"
 
 void net_end_init(struct net_end *end, const struct net_ops *ops, void *opaque)
 {
@@ -104,6 +105,15 @@ bool net_send_offload(struct net_end *from, const struct net_offload *o, const u
         return true;
     BUG_ON(!to->ops->receive_offload);
     return !from->held && to->ops->receive_offload(to->opaque, o, frame, len);
+}
+
+bool net_pass(struct net_end *from, struct net_offload *o, u8 *frame, size_t len)
+{
+    if (!(net_peer_takes(from) & NET_TAKES_SUM)) {
+        frame_put_sums(frame, len);
+        o->flags = 0;
+    }
+    return net_send_offload(from, o, frame, len);
 }
 
 bool net_may_offload(unsigned takes, const struct net_offload *o)

@@ -72,6 +72,8 @@ bool net_send(struct net_end *from, const u8 *frame, size_t len);
 /* Likewise; only what net_peer_takes allows. */
 bool net_send_offload(struct net_end *from, const struct net_offload *o, const u8 *frame,
                       size_t len);
+/* Likewise; if the other side takes no SUM, the checksums are filled in, and *o says so. */
+bool net_pass(struct net_end *from, struct net_offload *o, u8 *frame, size_t len);
 void net_set_takes(struct net_end *end, unsigned takes);
 static inline unsigned net_peer_takes(const struct net_end *end)
 {

@@ -29,16 +29,6 @@ static bool is_v6(const struct net_offload *o)
     return (o->gso & ~NET_OFFLOAD_ECN) == NET_OFFLOAD_TCP6;
 }
 
-static void fill_sums(u8 *frame, size_t len)
-{
-    struct frame_layout l;
-
-    if (!frame_parse(&l, frame, len))
-        return;
-    frame_put_ip_sum(&l, frame);
-    frame_put_l4_sum(&l, frame);
-}
-
 /* Where the payload of a large packet begins; 0: it cannot be cut. */
 static size_t large_header(const struct net_offload *o, const struct frame_layout *l,
                            const u8 *frame, size_t len)
@@ -76,7 +66,7 @@ static bool cut(struct virtio_net *n, const struct net_offload *o, u8 *frame, si
     *len = frame_segment(&large, n->tx_at, n->segment);
     *body = *len - header;
     *last = header + n->tx_at + *body >= large.len;
-    fill_sums(n->segment, *len);
+    frame_put_sums(n->segment, *len);
     return true;
 }
 
@@ -84,16 +74,6 @@ static void done(struct virtio_net *n)
 {
     n->tx_held = false;
     virtq_push(n->tx, n->tx_head, 0);
-}
-
-/* As it is, to another side that takes it so. */
-static bool pass(struct virtio_net *n, struct net_offload *o, u8 *frame, size_t len)
-{
-    if (!(net_peer_takes(&n->end) & NET_TAKES_SUM)) {
-        fill_sums(frame, len);
-        o->flags = 0;
-    }
-    return net_send_offload(&n->end, o, frame, len);
 }
 
 /* One frame of the packet that is there. False: not now. */
@@ -111,7 +91,7 @@ static bool send_some(struct virtio_net *n)
         return true;
     }
     if (!n->tx_at && (o.flags || o.gso) && net_may_offload(net_peer_takes(&n->end), &o)) {
-        if (!pass(n, &o, frame, len))
+        if (!net_pass(&n->end, &o, frame, len))
             return false;
         done(n);
         return true;

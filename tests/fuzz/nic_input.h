@@ -101,6 +101,8 @@ static inline void nic_input_step(struct input *in, struct nicrig *n, struct nic
         nic_input_state(in, t);
     } else if (op < 0xfc) {
         net_set_link(&n->far.end, op & 1);
+    } else if (op == 0xfc) {
+        net_set_takes(&n->far.end, (unsigned)input_take(in, 1) % 16);
     } else if (op == 0xfe) {
         t->reset(t->dev);
     } else {

@@ -414,6 +414,65 @@ static void segmentation(void)
     close_nic();
 }
 
+static void send_large(u8 flags)
+{
+    u8 *f = nic_ram(&n, TX_BUFS);
+    unsigned at = nic_get(&n, TDH);
+
+    make_tcp(f, 1900);
+    put_be16(f + 50, pseudo(f, 0));
+    f[47] |= flags;
+    put_context(at, true, 1900, 1000);
+    put_txd((at + 1) % N, TX_BUFS, 0x2c100000 | 54, 0x0300);
+    put_txd((at + 2) % N, TX_BUFS + 54, 0x2d100000 | 1900, 0);
+    nic_put(&n, TDT, (at + 3) % N);
+}
+
+/* To another side that cuts them itself. */
+static void large_packets_go_whole(void)
+{
+    u8 *sent = n.far.data[0];
+
+    open_nic();
+    net_set_takes(&n.far.end, NET_TAKES_SUM | NET_TAKES_TCP4);
+    n.far.room = 0;
+    send_large(0);
+    CHECK_EQ(n.far.n, 0);
+    n.far.room = 10;
+    net_ready(&n.far.end);
+    CHECK_EQ(n.far.n, 1);
+    CHECK_EQ(n.far.len[0], 1954);
+    CHECK_EQ(n.far.offload.flags, NET_OFFLOAD_SUM);
+    CHECK_EQ(n.far.offload.gso, NET_OFFLOAD_TCP4);
+    CHECK_EQ(n.far.offload.header, 54);
+    CHECK_EQ(n.far.offload.gso_size, 1000);
+    CHECK_EQ(n.far.offload.sum_start, 34);
+    CHECK_EQ(n.far.offload.sum_offset, 16);
+    CHECK_EQ(be16(sent + 16), 1940);
+    CHECK_EQ(frame_sum(sent + 14, 20), 0xffff);
+    CHECK_EQ(be16(sent + 50), pseudo(sent, 1920));
+    CHECK_EQ(nic_get(&n, GPTC), 2);
+
+    n.far.n = 0;
+    net_set_takes(&n.far.end, NET_TAKES_TCP4); /* checksums are to be there */
+    send_large(0);
+    CHECK_EQ(n.far.n, 1);
+    CHECK_EQ(n.far.offload.flags, 0);
+    CHECK_EQ(n.far.offload.gso, NET_OFFLOAD_TCP4);
+    CHECK(sums_ok(sent, 1954, true));
+
+    n.far.n = 0;
+    send_large(0x80); /* CWR */
+    CHECK_EQ(n.far.n, 2);
+    CHECK_EQ(n.far.len[1], 954);
+    net_set_takes(&n.far.end, NET_TAKES_TCP4 | NET_TAKES_ECN);
+    n.far.n = 0;
+    send_large(0x80);
+    CHECK_EQ(n.far.n, 1);
+    CHECK_EQ(n.far.offload.gso, NET_OFFLOAD_TCP4 | NET_OFFLOAD_ECN);
+    close_nic();
+}
+
 /* A packet too long for the chip and rings out of bounds are no harm. */
 static void odd_descriptors(void)
 {
@@ -592,6 +651,7 @@ int main(void)
     TEST_RUN(vlan);
     TEST_RUN(checksum_offload);
     TEST_RUN(segmentation);
+    TEST_RUN(large_packets_go_whole);
     TEST_RUN(odd_descriptors);
     TEST_RUN(no_bus_master);
     TEST_RUN(moderation);
