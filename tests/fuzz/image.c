@@ -112,7 +112,8 @@ static bool is_quick(const struct luks_header *h)
     return active <= 2 && h->iterations <= QUICK;
 }
 
-/* A password, which is never the right one; and then a key of its own for qcow2. */
+/* A password, which only a fuzzer that looks on makes the right one; and else a key of its own for
+   qcow2. */
 static void open_lock(struct block_node *n)
 {
     static const u8 key[64] = {1};
@@ -125,8 +126,8 @@ static void open_lock(struct block_node *n)
     else if (luks_read_header(n->file, 0, bfile_size(n->file), &h, &err))
         return;
     if (is_quick(&h))
-        BUG_ON(!n->ops->unlock(n, key, 1, &err));
-    if (qcow2)
+        (void)!n->ops->unlock(n, key, 1, &err);
+    if (qcow2 && !q2_of(n)->cipher)
         q2_of(n)->cipher = crypt_cipher_new(key, h.key_bytes);
 }
 
