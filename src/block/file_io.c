@@ -10,7 +10,8 @@
 
 #define BATCH  256u       /* pieces that the kernel is given at once */
 #define AHEAD  (4 * MiB)  /* of a reader that goes through a file … */
-#define BEHIND (8 * MiB)  /* of a writer that does … */
+#define BEHIND (64 * MiB) /* of a writer that does … */
+#define PART   (8 * MiB)  /* what of it the disk is given at once */
 #define LARGE  (64 * KiB) /* … in steps of more than that */
 
 /* Moves pieces that it may change. */
@@ -111,8 +112,8 @@ static int write_remote(struct bfile *f, u64 off, const struct iovec *iov, unsig
     return rc;
 }
 
-/* Large writes in a row, or nearly so, are put to the disk while more of them come: a flush at the
-   end has less to wait for. */
+/* Large writes in a row, or nearly so, are put to the disk once many more have come: a flush has no
+   more than those to wait for, and a burst is not held up by the disk. */
 static void write_behind(struct bfile *f, u64 off, u64 len)
 {
     u64 end = off + len, last, from;
@@ -120,15 +121,15 @@ static void write_behind(struct bfile *f, u64 off, u64 len)
     if (f->unsynced || len <= LARGE)
         return;
     last = atomic_exchange(&f->written, end);
-    if (off > last + BEHIND / 2 || last > end + BEHIND / 2) {
+    if (off > last + PART / 2 || last > end + PART / 2) {
         atomic_store(&f->behind, off);
         return;
     }
     from = atomic_load(&f->behind);
-    if (end < from + BEHIND)
+    if (end < from + BEHIND + PART)
         return;
-    atomic_store(&f->behind, end);
-    (void)!sync_file_range(f->fd, (off_t)from, (off_t)(end - from), SYNC_FILE_RANGE_WRITE);
+    atomic_store(&f->behind, from + PART);
+    (void)!sync_file_range(f->fd, (off_t)from, PART, SYNC_FILE_RANGE_WRITE);
 }
 
 static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
