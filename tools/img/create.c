@@ -3,6 +3,7 @@
 #include "img.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,10 +94,37 @@ static int count_data(struct block_node *n, u64 *data)
     return 0;
 }
 
+/* What copies of the image's bitmaps take in one of qcow2: their bits, a table for each, a
+ * directory. */
+static int count_bitmaps(const struct img_args *a, struct block_node *n, u64 *bytes)
+{
+    u64 cluster = 64 * KiB, directory = 0;
+    struct block_bitmap_info *list;
+    unsigned count;
+    struct err err;
+    int rc = format_size(&a->o, "cluster_size", &cluster, &err);
+
+    *bytes = 0;
+    if (rc || !cluster || !n->ops->bitmap_list)
+        return 0; /* what is wrong with the options is said later */
+    rc = n->ops->bitmap_list(n, &list, &count);
+    for (unsigned i = 0; i < count && !rc; i++) {
+        u64 bits = align_up(n->size, list[i].granularity) / list[i].granularity;
+        u64 data = align_up(align_up(bits, 8) / 8, cluster);
+        *bytes += data + align_up(data / cluster * 8, cluster);
+        directory += align_up(24 + strlen(list[i].name), 8);
+    }
+    if (rc)
+        return rc;
+    block_bitmaps_free(list, count);
+    *bytes += align_up(directory, cluster);
+    return 0;
+}
+
 int img_measure(struct img_args *a)
 {
     const struct block_format *f = img_find_format(a, a->opt['O'] ? a->opt['O'] : "raw");
-    u64 size = 0, data = 0, required, full;
+    u64 size = 0, data = 0, bitmaps = 0, required, full;
     struct block_node *n;
     struct err err;
     int rc = f ? img_number(a, OPT_SIZE, &size) : -EINVAL;
@@ -114,6 +142,8 @@ int img_measure(struct img_args *a)
             return 1;
         size = n->size;
         rc = count_data(n, &data);
+        if (!rc && !strcmp(f->name, "qcow2"))
+            rc = count_bitmaps(a, n, &bitmaps);
         node_close(n);
         if (rc)
             err_set(&err, -rc, "'%s': %s", a->argv[0], strerror(-rc));
@@ -126,8 +156,11 @@ int img_measure(struct img_args *a)
         img_error(a, &err);
         return 1;
     }
-    printf(img_json(a) ? "{\n    \"required\": %llu,\n    \"fully-allocated\": %llu\n}\n"
-                       : "required size: %llu\nfully allocated size: %llu\n",
-           (unsigned long long)required, (unsigned long long)full);
+    printf(img_json(a) ? "{\n    \"required\": %" PRIu64 ",\n    \"fully-allocated\": %" PRIu64
+                       : "required size: %" PRIu64 "\nfully allocated size: %" PRIu64,
+           required, full);
+    if (bitmaps)
+        printf(img_json(a) ? ",\n    \"bitmaps\": %" PRIu64 : "\nbitmaps size: %" PRIu64, bitmaps);
+    printf(img_json(a) ? "\n}\n" : "\n");
     return 0;
 }
