@@ -12,9 +12,9 @@ struct memdisk {
     u8 *data, *own;           /* own: to be freed; NULL: data is lent */
     int fail;                 /* -errno of every request that reaches … */
     u64 fail_at;              /* … this byte */
-    unsigned moves;           /* reads and writes: calls */
+    _Atomic unsigned moves;   /* reads and writes: calls */
     _Atomic unsigned flushes; /* calls */
-    u64 discarded;            /* bytes */
+    _Atomic u64 discarded;    /* bytes */
     bool now;                 /* small reads need no wait, with memdisk_block_now */
 };
 
@@ -64,9 +64,10 @@ static inline int memdisk_read_now(struct block_node *n, u64 off, const struct i
 static inline int memdisk_flush(struct block_node *n)
 {
     struct memdisk *m = container_of(n, struct memdisk, node);
+    int rc = m->fail && m->fail_at == UINT64_MAX ? m->fail : 0;
 
     m->flushes++;
-    return m->fail && m->fail_at == UINT64_MAX ? m->fail : 0;
+    return rc;
 }
 
 static inline int memdisk_discard(struct block_node *n, u64 off, u64 len)
