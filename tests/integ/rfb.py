@@ -2,6 +2,7 @@
 """A VNC client (RFC 6143, raw encoding) for tests: screenshots, keys, pointer, and the text on a
 VGA text screen, read by comparing its cells with the font of the VGA BIOS."""
 
+import re
 import socket
 import struct
 import time
@@ -136,11 +137,12 @@ class Rfb:
         return self.font.get(glyph) or self.font.get(bytes(b ^ 0xFF for b in glyph)) or "?"
 
     def wait_text(self, want, timeout):
-        """Waits until `want` is on the screen; the screen's text, or TimeoutError with it."""
+        """Waits until `want`, words or a pattern, is on the screen; the screen's text, or TimeoutError
+        with it."""
         end = time.time() + timeout
         while True:
             text = self.text()
-            if want in text:
+            if want.search(text) if isinstance(want, re.Pattern) else want in text:
                 return text
             if time.time() > end:
                 raise TimeoutError(f"no {want!r} within {timeout} s on:\n{text}")

@@ -51,6 +51,7 @@ static void make_handlers(void)
     }
     put(SYSTEM_PA + TABLES + 8, 0x00209b0000000000); /* GDT: 64-bit code of level 0 */
     put(SYSTEM_PA + TABLES + 0x104, SYSTEM_VA + STACK_TOP);
+    put(SYSTEM_PA + TABLES + 0x160, 0x68ull << 48); /* no I/O permission bitmap */
     cpu->idtr = (struct dtr){.base = SYSTEM_VA + IDT, .limit = 32 * 16 - 1};
     cpu->gdtr = (struct dtr){.base = SYSTEM_VA + TABLES, .limit = 15};
     cpu->tr.base = SYSTEM_VA + TABLES + 0x100;

@@ -278,8 +278,10 @@ static bool vector_template(struct xinsn *x, struct vcpu *c, const ZydisDecodedI
         return false;
     x->kind = X_VEC;
     x->sse = (u8)((vex ? VEC_AVX : VEC_SSE) | (simd_uses_mxcsr(zi) ? VEC_FP : 0));
-    if (has_class(zi, zo, ZYDIS_REGCLASS_MMX) || zi->mnemonic == ZYDIS_MNEMONIC_EMMS)
-        x->sse = (u8)(VEC_X87 | (has_class(zi, zo, ZYDIS_REGCLASS_XMM) ? x->sse : 0));
+    if (has_class(zi, zo, ZYDIS_REGCLASS_MMX) || zi->mnemonic == ZYDIS_MNEMONIC_EMMS) {
+        bool both = has_class(zi, zo, ZYDIS_REGCLASS_XMM) || (x->sse & VEC_FP);
+        x->sse = (u8)(VEC_X87 | (both ? x->sse : 0));
+    }
     if (x->has_mem)
         x->mem.align = align_mask(x, zi);
     return true;
