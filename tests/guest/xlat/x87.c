@@ -187,6 +187,28 @@ static void mmx(void)
     }
 }
 
+/* No XMM register is named, but MXCSR counts. */
+static void from_memory_to_mmx(void)
+{
+    static const float in[2] = {1.25f, -1.25f};
+    static const u64 want[4] = {0xffffffff00000001, 0xfffffffe00000001, 0xffffffff00000002,
+                                0xffffffff00000001};
+
+    test("CVTPS2PI of memory");
+    if (!(cpuid(1, 0).edx & BIT(25)))
+        return;
+    set_cr4(get_cr4() | CR4_OSFXSR);
+    for (u32 n = 0; n < ROUNDS; n++) {
+        u32 mxcsr = 0x1f80 | (n & 3) << 13, after;
+        u64 out;
+        asm volatile("ldmxcsr %2\n emms\n cvtps2pi %3, %%mm0\n movq %%mm0, %0\n emms\n stmxcsr %1"
+                     : "=m"(out), "=m"(after)
+                     : "m"(mxcsr), "m"(*(const u64 *)in));
+        CHECK_EQ(out, want[n & 3]);
+        CHECK_EQ(after, mxcsr | 0x20);
+    }
+}
+
 GUEST("x87 in blocks")
 {
     pte = page_map(VA, (word)frame, PTE_P | PTE_W);
@@ -200,4 +222,5 @@ GUEST("x87 in blocks")
     task_switched();
     stores();
     mmx();
+    from_memory_to_mmx();
 }
