@@ -201,7 +201,6 @@ void bfile_close(struct bfile *f)
         close(f->fd);
     if (f->remote)
         f->remote->ops->close(f->remote);
-    pthread_mutex_destroy(&f->writer);
     free(f->path);
     free(f);
 }
@@ -255,7 +254,6 @@ static struct bfile *new_file(const char *path, bool read_only, struct err *err)
 
     if (f) {
         f->fd = -1;
-        pthread_mutex_init(&f->writer, NULL);
         f->read_only = read_only;
         f->path = strdup(path);
     }

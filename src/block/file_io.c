@@ -118,7 +118,7 @@ static void write_behind(struct bfile *f, u64 off, u64 len)
 {
     u64 end = off + len, last, from;
 
-    if (f->unsynced)
+    if (f->unsynced || len <= LARGE)
         return;
     last = atomic_exchange(&f->written, end);
     if (off > last + PART / 2 || last > end + PART / 2) {
@@ -132,8 +132,12 @@ static void write_behind(struct bfile *f, u64 off, u64 len)
     (void)!sync_file_range(f->fd, (off_t)from, PART, SYNC_FILE_RANGE_WRITE);
 }
 
-static int write_host(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
+static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
 {
+    u64 start = off;
+
+    if (f->remote)
+        return write_remote(f, off, iov, n);
     consume(&iov, &n, 0);
     while (n) {
         ssize_t r = pwritev(f->fd, iov, (int)n, (off_t)off);
@@ -145,33 +149,8 @@ static int write_host(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
         consume(&iov, &n, (size_t)r);
         bfile_grown(f, off);
     }
+    write_behind(f, start, off - start);
     return 0;
-}
-
-/* The kernel lets one at a time write into a file, but for devices, and whoever waits there keeps a
-   CPU busy. */
-static int write_alone(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
-{
-    int rc;
-
-    pthread_mutex_lock(&f->writer);
-    rc = write_host(f, off, iov, n);
-    pthread_mutex_unlock(&f->writer);
-    return rc;
-}
-
-static int write_pieces(struct bfile *f, u64 off, struct iovec *iov, unsigned n)
-{
-    u64 len;
-    int rc;
-
-    if (f->remote)
-        return write_remote(f, off, iov, n);
-    len = iov_bytes(iov, n);
-    rc = len > LARGE && !f->device ? write_alone(f, off, iov, n) : write_host(f, off, iov, n);
-    if (!rc && len > LARGE)
-        write_behind(f, off, len);
-    return rc;
 }
 
 int bfile_readv(struct bfile *f, u64 off, const struct iovec *iov, unsigned n)

@@ -4,7 +4,6 @@
 #include "block/file.h"
 #include "block/remote.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct bfile {
@@ -18,7 +17,6 @@ struct bfile {
     _Atomic u64 ahead;   /* how far the kernel was asked to read */
     _Atomic u64 written; /* where the last large write has ended */
     _Atomic u64 behind;  /* what is written in a row from there on, the disk has not been given */
-    pthread_mutex_t writer; /* of much at once */
     dev_t dev;
     ino_t ino;
     bfile_hook hook;
