@@ -172,7 +172,8 @@ class Process:
     """One of the host that machines need."""
 
     def __init__(self, words):
-        self.child = subprocess.Popen([*MORTAL, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.child = subprocess.Popen([*MORTAL, *words], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL)
 
     def close(self):
         self.child.kill()
