@@ -190,8 +190,7 @@ static struct block_req *take_in_time(struct block *b, u64 *until)
 /* Lock held. 0 is never; true if it is time. */
 static bool sleep_until(struct block *b, u64 until)
 {
-    struct timespec at = {.tv_sec = (time_t)(until / NSEC_PER_SEC),
-                          .tv_nsec = (long)(until % NSEC_PER_SEC)};
+    struct timespec at = host_timespec(until);
 
     if (until)
         return pthread_cond_timedwait(&b->work, &b->lock, &at) == ETIMEDOUT;

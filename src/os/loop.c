@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* epoll(7) does the watching, ppoll(2) on it the waiting, since that takes nanoseconds. */
 #include "os/loop.h"
+#include "os/time.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -221,8 +222,7 @@ static bool loop_sweep(struct loop *l)
 static int loop_wait(struct loop *l, u64 ns)
 {
     struct pollfd pfd = {.fd = l->epfd, .events = POLLIN};
-    struct timespec ts = {.tv_sec = (time_t)(ns / NSEC_PER_SEC),
-                          .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+    struct timespec ts = host_timespec(ns);
     int r = ppoll(&pfd, 1, ns == UINT64_MAX ? NULL : &ts, NULL);
 
     return r < 0 && errno != EINTR ? -errno : 0;

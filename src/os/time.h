@@ -5,6 +5,12 @@
 
 #include <time.h>
 
+static inline struct timespec host_timespec(u64 ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NSEC_PER_SEC),
+                             .tv_nsec = (long)(ns % NSEC_PER_SEC)};
+}
+
 static inline u64 host_ns(clockid_t id)
 {
     struct timespec ts;

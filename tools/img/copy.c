@@ -111,16 +111,15 @@ static u64 packed_unit(const struct copy *c)
 /* Waits until so much may be copied; who comes next waits behind. */
 static void take_turn(struct job *j, u64 bytes)
 {
+    struct timespec until;
     u64 at;
 
     if (!j->c->rate)
         return;
     pthread_mutex_lock(&j->turn);
     at = throttle_until(&j->throttle, true, host_ns(CLOCK_MONOTONIC));
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
-                    &(struct timespec){.tv_sec = (time_t)(at / NSEC_PER_SEC),
-                                       .tv_nsec = (long)(at % NSEC_PER_SEC)},
-                    NULL);
+    until = host_timespec(at);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     throttle_take(&j->throttle, true, bytes, max_u64(at, host_ns(CLOCK_MONOTONIC)));
     pthread_mutex_unlock(&j->turn);
 }
